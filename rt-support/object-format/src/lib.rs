@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! What a wasm-aot object is made of, defined once for its writer and all its readers.
+//!
+//! An object is an ELF64 `ET_REL` file for one architecture. Besides code and data in the usual
+//! sections it has three of its own, all little-endian, all `SHF_ALLOC` so that a linked
+//! executable keeps them:
+//!
+//! | section | what | here |
+//! |---|---|---|
+//! | [`section::META`] | format version, module hash, types, imports, exports, memories, tables, globals, functions | [`meta`] |
+//! | [`section::TRAPS`] | which instruction traps why | [`table`] |
+//! | [`section::ADDRESS_MAP`] | which code belongs to which Wasm byte offset | [`table`] |
+//!
+//! [`descriptor`] has the records in the object's *data* that compiled code and runtime share.
+//!
+//! Reading never allocates and never panics: the parsers check every count, offset and string
+//! once, and what they return can be used without further checks.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "write")]
+extern crate alloc;
+
+pub mod descriptor;
+pub mod meta;
+pub mod table;
+
+use core::fmt;
+
+/// The version of everything this crate defines. A loader refuses any other.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The size of a WebAssembly page in bytes (core specification, "Memory Instances").
+pub const WASM_PAGE: u64 = 65_536;
+
+/// Where `--memory-base` puts byte 0 of a linear memory unless told otherwise: low enough that
+/// base plus a static offset of up to 1.75 GiB is one 32-bit displacement, high enough that a
+/// loader has 256 MiB below it for code, data and stack.
+pub const DEFAULT_MEMORY_BASE: u64 = 0x1000_0000;
+
+/// Bytes of address space, counted from the base, that guard mode claims for a 32-bit memory:
+/// the highest index (2^32 - 1) plus the highest static offset (2^32 - 1) plus the widest access
+/// (16 bytes), rounded up to a Wasm page.
+pub const GUARD_RESERVATION: u64 = (1 << 33) + WASM_PAGE;
+
+/// Names of the sections that are ours.
+pub mod section {
+    /// The metadata, [`crate::meta`].
+    pub const META: &str = ".wasm_aot.meta";
+    /// The trap table, [`crate::table::TrapTable`].
+    pub const TRAPS: &str = ".wasm_aot.traps";
+    /// The address map, [`crate::table::AddressMap`].
+    pub const ADDRESS_MAP: &str = ".wasm_aot.addrmap";
+}
+
+/// Why a section of an object cannot be read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum FormatError {
+    /// The section ends before what it announces.
+    Truncated {
+        /// What was being read.
+        what: &'static str,
+    },
+    /// The section does not begin with its magic number.
+    Magic {
+        /// The section's name.
+        section: &'static str,
+    },
+    /// The object was written for another version of the format.
+    Version {
+        /// The version in the object; [`FORMAT_VERSION`] is the one that can be read.
+        found: u32,
+    },
+    /// A value that no writer of this version produces.
+    Invalid {
+        /// What is wrong.
+        what: &'static str,
+    },
+}
+
+impl fmt::Display for FormatError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Truncated { what } => write!(f, "{what} is truncated"),
+            Self::Magic { section } => write!(f, "section {section} has no magic number"),
+            Self::Version { found } => write!(
+                f,
+                "object format version {found}, but this loader reads version {FORMAT_VERSION}; \
+                 build the object again with a wasm-aot of the same release"
+            ),
+            Self::Invalid { what } => write!(f, "{what}"),
+        }
+    }
+}
+
+impl core::error::Error for FormatError {}

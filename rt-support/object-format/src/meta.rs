@@ -1,0 +1,775 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! The metadata section: a header, arrays of fixed-size records, a pool of strings.
+//!
+//! [`Meta::parse`] checks the whole section; afterwards every accessor is infallible.
+
+use crate::{FORMAT_VERSION, FormatError, section};
+use zerocopy::little_endian::{I64, U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+const MAGIC: [u8; 8] = *b"wasm-aot";
+
+/// "No index", where a field may be absent.
+pub const NONE: u32 = u32::MAX;
+
+/// A range of the string pool (UTF-8).
+#[derive(
+    FromBytes,
+    IntoBytes,
+    KnownLayout,
+    Immutable,
+    Unaligned,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+)]
+#[repr(C)]
+pub struct Str {
+    offset: U32,
+    length: U32,
+}
+
+/// An array of records: byte offset from the start of the section, number of records.
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Array {
+    offset: U32,
+    count: U32,
+}
+
+/// The first bytes of the section.
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Header {
+    magic: [u8; 8],
+    version: U32,
+    /// Bytes of the whole section.
+    total: U32,
+    /// Start of the object's text minus the address of this field, by relocation, as in
+    /// [`crate::table::TableHeader::text_delta`].
+    pub text_delta: I64,
+    /// [`flags`].
+    pub flags: U32,
+    /// Deepest frame of any function in bytes, return address included.
+    pub largest_frame: U32,
+    /// SHA-256 of the WebAssembly module (binary form).
+    pub module_hash: [u8; 32],
+    module_name: Str,
+    producer: Str,
+    cpu_features: Str,
+    wasm_features: Str,
+    strings: Array,
+    types: Array,
+    imports: Array,
+    exports: Array,
+    memories: Array,
+    tables: Array,
+    globals: Array,
+    functions: Array,
+}
+
+/// Offset of [`Header::text_delta`] in the section, where the relocation applies.
+pub const TEXT_DELTA_OFFSET: u64 = 16;
+
+/// Bits of [`Header::flags`].
+pub mod flags {
+    /// The code relies on guard regions ([`super::MemoryRecord::reservation`]); without this bit
+    /// every access is compared with the memory's length.
+    pub const BOUNDS_GUARD: u32 = 1;
+    /// The module has a start function (`MODULE:instantiate` runs it).
+    pub const START: u32 = 2;
+    /// Every bit that this version knows.
+    pub const ALL: u32 = 3;
+}
+
+/// What an import or export is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Kind {
+    /// Index into [`Meta::types`].
+    Function,
+    /// Index into [`Meta::tables`].
+    Table,
+    /// Index into [`Meta::memories`].
+    Memory,
+    /// Index into [`Meta::globals`].
+    Global,
+}
+
+impl Kind {
+    const ALL: [Kind; 4] = [Kind::Function, Kind::Table, Kind::Memory, Kind::Global];
+
+    /// The word that messages use.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Function => "function",
+            Kind::Table => "table",
+            Kind::Memory => "memory",
+            Kind::Global => "global",
+        }
+    }
+}
+
+/// A function type.
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy, Debug)]
+#[repr(C)]
+pub struct TypeRecord {
+    /// The number that [`crate::descriptor::FuncRef::type_id`] holds for this type. Objects that
+    /// share references must agree on it: equal text, equal number.
+    pub id: U32,
+    /// Canonical text, equal for equal types: `(i32 i64) -> (f32)`.
+    pub text: Str,
+    /// Symbol of the invoke trampoline, empty where none was made.
+    pub trampoline: Str,
+}
+
+/// An import.
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy, Debug)]
+#[repr(C)]
+pub struct ImportRecord {
+    kind: U32,
+    /// See [`Kind`].
+    pub index: U32,
+    /// Module name as in the Wasm module.
+    pub module: Str,
+    /// Field name as in the Wasm module.
+    pub name: Str,
+    /// The undefined ELF symbol.
+    pub symbol: Str,
+}
+
+/// An export.
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy, Debug)]
+#[repr(C)]
+pub struct ExportRecord {
+    kind: U32,
+    /// See [`Kind`].
+    pub index: U32,
+    /// Name as in the Wasm module.
+    pub name: Str,
+    /// The defined ELF symbol.
+    pub symbol: Str,
+}
+
+/// Bits of [`MemoryRecord::flags`], [`TableRecord::flags`] and [`GlobalRecord::flags`].
+pub mod entity {
+    /// Provided by somebody else under the record's symbol.
+    pub const IMPORTED: u32 = 1;
+    /// Has a declared maximum.
+    pub const MAX: u32 = 2;
+    /// Memory: its base is the constant [`super::MemoryRecord::base`]; otherwise the symbol
+    /// [`super::MemoryRecord::base_symbol`] is undefined and the loader chooses.
+    pub const CONSTANT_BASE: u32 = 4;
+    /// Table: its elements are not in the object; the loader provides space for
+    /// [`super::TableRecord::max`] of them, and the runtime makes them accessible as it grows.
+    pub const GROWABLE: u32 = 8;
+    /// Global: mutable.
+    pub const MUTABLE: u32 = 16;
+    /// Memory or table: indexed by 64 bits.
+    pub const INDEX64: u32 = 32;
+    /// Memory: shared.
+    pub const SHARED: u32 = 64;
+}
+
+/// A linear memory, imported ones first.
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy, Debug)]
+#[repr(C)]
+pub struct MemoryRecord {
+    /// [`entity`].
+    pub flags: U32,
+    /// log2 of the page size.
+    pub page_size_log2: U32,
+    /// Pages at the start.
+    pub min: U64,
+    /// Declared maximum in pages; without [`entity::MAX`], the most the index type allows.
+    pub max: U64,
+    /// Address of byte 0 with [`entity::CONSTANT_BASE`].
+    pub base: U64,
+    /// Bytes of address space from the base on which nothing but this memory may be mapped, and
+    /// in which every access outside the memory's present length must fault.
+    pub reservation: U64,
+    /// Symbol of the descriptor.
+    pub symbol: Str,
+    /// Symbol of the base, empty with [`entity::CONSTANT_BASE`].
+    pub base_symbol: Str,
+}
+
+/// A table, imported ones first.
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy, Debug)]
+#[repr(C)]
+pub struct TableRecord {
+    /// [`entity`].
+    pub flags: U32,
+    /// Elements at the start.
+    pub min: U64,
+    /// Declared maximum in elements; without [`entity::MAX`], the most this object supports.
+    pub max: U64,
+    /// Element type as text: `funcref`, `externref`.
+    pub element: Str,
+    /// Symbol of the descriptor.
+    pub symbol: Str,
+}
+
+/// A global, imported ones first.
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy, Debug)]
+#[repr(C)]
+pub struct GlobalRecord {
+    /// [`entity`].
+    pub flags: U32,
+    /// Value type as text.
+    pub value_type: Str,
+    /// Symbol of the value (16 bytes, 16-aligned).
+    pub symbol: Str,
+}
+
+/// A function whose code is in this object, in ascending order of `text_offset`. Trampolines and
+/// other code that the compiler made by itself are here too.
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy, Debug)]
+#[repr(C)]
+pub struct FunctionRecord {
+    /// First byte, from the start of `.text`.
+    pub text_offset: U32,
+    /// Bytes of code.
+    pub text_size: U32,
+    /// Bytes that it takes on the stack, return address included, outgoing arguments too.
+    pub frame_size: U32,
+    /// Index in the Wasm module, [`NONE`] for code that the compiler made by itself.
+    pub wasm_index: U32,
+    /// Index into [`Meta::types`], [`NONE`] likewise.
+    pub type_index: U32,
+    /// Name for people: from the name section, or `function[N]`.
+    pub name: Str,
+}
+
+/// A record whose strings and indices can be checked.
+trait Record: FromBytes + KnownLayout + Immutable + Unaligned {
+    const WHAT: &'static str;
+    fn strings(&self) -> impl Iterator<Item = Str>;
+}
+
+macro_rules! records {
+    ($($record:ident, $what:literal, [$($field:ident),*];)*) => {$(
+        impl Record for $record {
+            const WHAT: &'static str = $what;
+            fn strings(&self) -> impl Iterator<Item = Str> { [$(self.$field),*].into_iter() }
+        }
+    )*};
+}
+
+records! {
+    TypeRecord, "the metadata's list of types", [text, trampoline];
+    ImportRecord, "the metadata's list of imports", [module, name, symbol];
+    ExportRecord, "the metadata's list of exports", [name, symbol];
+    MemoryRecord, "the metadata's list of memories", [symbol, base_symbol];
+    TableRecord, "the metadata's list of tables", [element, symbol];
+    GlobalRecord, "the metadata's list of globals", [value_type, symbol];
+    FunctionRecord, "the metadata's list of functions", [name];
+}
+
+/// The metadata of an object, checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Meta<'a> {
+    header: &'a Header,
+    strings: &'a str,
+    types: &'a [TypeRecord],
+    imports: &'a [ImportRecord],
+    exports: &'a [ExportRecord],
+    memories: &'a [MemoryRecord],
+    tables: &'a [TableRecord],
+    globals: &'a [GlobalRecord],
+    functions: &'a [FunctionRecord],
+}
+
+impl<'a> Meta<'a> {
+    /// Reads and checks the metadata at the front of `bytes`.
+    ///
+    /// # Errors
+    /// Where it is truncated, of another version, or points outside itself.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, FormatError> {
+        let truncated = FormatError::Truncated {
+            what: section::META,
+        };
+        // The version first: another version's header may have another length.
+        let (prefix, _) = <([u8; 8], [u8; 4])>::ref_from_prefix_pair(bytes).ok_or(truncated)?;
+        if prefix.0 != MAGIC {
+            return Err(FormatError::Magic {
+                section: section::META,
+            });
+        }
+        let version = u32::from_le_bytes(prefix.1);
+        if version != FORMAT_VERSION {
+            return Err(FormatError::Version { found: version });
+        }
+        let (header, _) = Header::ref_from_prefix(bytes).map_err(|_| truncated)?;
+        let bytes = bytes.get(..header.total.get() as usize).ok_or(truncated)?;
+        if header.flags.get() & !flags::ALL != 0 {
+            return Err(FormatError::Invalid {
+                what: "unknown flags in the metadata",
+            });
+        }
+        let pool = array::<u8>(bytes, header.strings, "the metadata's string pool")?;
+        let strings = core::str::from_utf8(pool).map_err(|_| FormatError::Invalid {
+            what: "a string pool that is not UTF-8",
+        })?;
+        let meta = Self {
+            header,
+            strings,
+            types: records(bytes, header.types, strings)?,
+            imports: records(bytes, header.imports, strings)?,
+            exports: records(bytes, header.exports, strings)?,
+            memories: records(bytes, header.memories, strings)?,
+            tables: records(bytes, header.tables, strings)?,
+            globals: records(bytes, header.globals, strings)?,
+            functions: records(bytes, header.functions, strings)?,
+        };
+        for s in [
+            header.module_name,
+            header.producer,
+            header.cpu_features,
+            header.wasm_features,
+        ] {
+            check(s, strings)?;
+        }
+        meta.check_indices()?;
+        Ok(meta)
+    }
+
+    fn check_indices(&self) -> Result<(), FormatError> {
+        let count = |kind| match kind {
+            Kind::Function => self.types.len(),
+            Kind::Table => self.tables.len(),
+            Kind::Memory => self.memories.len(),
+            Kind::Global => self.globals.len(),
+        };
+        let entity = |kind: U32, index: U32| {
+            let kind = Kind::ALL.get(kind.get() as usize);
+            kind.is_some_and(|&kind| (index.get() as usize) < count(kind))
+        };
+        let entities = self.imports.iter().map(|i| (i.kind, i.index));
+        let mut entities = entities.chain(self.exports.iter().map(|e| (e.kind, e.index)));
+        if !entities.all(|(kind, index)| entity(kind, index)) {
+            return Err(FormatError::Invalid {
+                what: "an import or export of nothing",
+            });
+        }
+        let mut end = 0;
+        for function in self.functions {
+            let index = function.type_index.get();
+            let start = u64::from(function.text_offset.get());
+            if start < end || (index != NONE && index as usize >= self.types.len()) {
+                return Err(FormatError::Invalid {
+                    what: "a list of functions out of order",
+                });
+            }
+            end = start + u64::from(function.text_size.get());
+        }
+        for memory in self.memories {
+            if memory.page_size_log2.get() > 16 || memory.min.get() > memory.max.get() {
+                return Err(FormatError::Invalid {
+                    what: "limits of a memory",
+                });
+            }
+        }
+        if self.tables.iter().any(|t| t.min.get() > t.max.get()) {
+            return Err(FormatError::Invalid {
+                what: "limits of a table",
+            });
+        }
+        Ok(())
+    }
+
+    /// The header's plain fields.
+    #[must_use]
+    pub fn header(&self) -> &'a Header {
+        self.header
+    }
+
+    /// Bytes of the section.
+    #[must_use]
+    pub fn byte_length(&self) -> usize {
+        self.header.total.get() as usize
+    }
+
+    /// Whether the code relies on guard regions.
+    #[must_use]
+    pub fn bounds_guard(&self) -> bool {
+        self.header.flags.get() & flags::BOUNDS_GUARD != 0
+    }
+
+    /// The text of a string of this metadata.
+    #[must_use]
+    pub fn str(&self, s: Str) -> &'a str {
+        let start = s.offset.get() as usize;
+        self.strings
+            .get(start..start + s.length.get() as usize)
+            .unwrap_or_default()
+    }
+
+    /// Name of the module, the first part of its symbols.
+    #[must_use]
+    pub fn module_name(&self) -> &'a str {
+        self.str(self.header.module_name)
+    }
+
+    /// The program that wrote the object, and its version.
+    #[must_use]
+    pub fn producer(&self) -> &'a str {
+        self.str(self.header.producer)
+    }
+
+    /// Processor features that the code needs beyond the architecture's first version, as
+    /// Cranelift names them, separated by blanks (`has_sse41 has_popcnt`).
+    #[must_use]
+    pub fn cpu_features(&self) -> &'a str {
+        self.str(self.header.cpu_features)
+    }
+
+    /// WebAssembly features with which the module was validated, separated by blanks.
+    #[must_use]
+    pub fn wasm_features(&self) -> &'a str {
+        self.str(self.header.wasm_features)
+    }
+
+    /// Function types.
+    #[must_use]
+    pub fn types(&self) -> &'a [TypeRecord] {
+        self.types
+    }
+
+    /// Imports in the module's order.
+    #[must_use]
+    pub fn imports(&self) -> &'a [ImportRecord] {
+        self.imports
+    }
+
+    /// Exports in the module's order.
+    #[must_use]
+    pub fn exports(&self) -> &'a [ExportRecord] {
+        self.exports
+    }
+
+    /// Memories.
+    #[must_use]
+    pub fn memories(&self) -> &'a [MemoryRecord] {
+        self.memories
+    }
+
+    /// Tables.
+    #[must_use]
+    pub fn tables(&self) -> &'a [TableRecord] {
+        self.tables
+    }
+
+    /// Globals.
+    #[must_use]
+    pub fn globals(&self) -> &'a [GlobalRecord] {
+        self.globals
+    }
+
+    /// Functions in the order of their code.
+    #[must_use]
+    pub fn functions(&self) -> &'a [FunctionRecord] {
+        self.functions
+    }
+
+    /// The export of this name.
+    #[must_use]
+    pub fn export(&self, name: &str) -> Option<&'a ExportRecord> {
+        self.exports
+            .iter()
+            .find(|export| self.str(export.name) == name)
+    }
+
+    /// The function whose code covers this offset from the start of `.text`.
+    #[must_use]
+    pub fn function_at(&self, text_offset: u32) -> Option<&'a FunctionRecord> {
+        let after = self
+            .functions
+            .partition_point(|f| f.text_offset.get() <= text_offset);
+        let function = self.functions.get(after.checked_sub(1)?)?;
+        (text_offset - function.text_offset.get() < function.text_size.get()).then_some(function)
+    }
+}
+
+impl ImportRecord {
+    /// What is imported.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        Kind::ALL[self.kind.get() as usize & 3]
+    }
+}
+
+impl ExportRecord {
+    /// What is exported.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        Kind::ALL[self.kind.get() as usize & 3]
+    }
+}
+
+trait PrefixPair: Sized {
+    fn ref_from_prefix_pair(bytes: &[u8]) -> Option<(Self, &[u8])>;
+}
+
+impl PrefixPair for ([u8; 8], [u8; 4]) {
+    fn ref_from_prefix_pair(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (first, rest) = bytes.split_first_chunk()?;
+        let (second, rest) = rest.split_first_chunk()?;
+        Some(((*first, *second), rest))
+    }
+}
+
+fn array<'a, T: FromBytes + KnownLayout + Immutable + Unaligned>(
+    bytes: &'a [u8],
+    array: Array,
+    what: &'static str,
+) -> Result<&'a [T], FormatError> {
+    let truncated = FormatError::Truncated { what };
+    let bytes = bytes.get(array.offset.get() as usize..).ok_or(truncated)?;
+    let count = array.count.get() as usize;
+    let (records, _) = <[T]>::ref_from_prefix_with_elems(bytes, count).map_err(|_| truncated)?;
+    Ok(records)
+}
+
+fn records<'a, T: Record>(
+    bytes: &'a [u8],
+    place: Array,
+    strings: &str,
+) -> Result<&'a [T], FormatError> {
+    let records = array::<T>(bytes, place, T::WHAT)?;
+    for record in records {
+        for s in record.strings() {
+            check(s, strings)?;
+        }
+    }
+    Ok(records)
+}
+
+fn check(s: Str, strings: &str) -> Result<(), FormatError> {
+    let start = s.offset.get() as usize;
+    match strings.get(start..start + s.length.get() as usize) {
+        Some(_) => Ok(()),
+        None => Err(FormatError::Invalid {
+            what: "a string outside the metadata's pool",
+        }),
+    }
+}
+
+#[cfg(feature = "write")]
+mod write {
+    use super::*;
+    use alloc::collections::BTreeMap;
+    use alloc::string::String;
+    use alloc::vec::Vec;
+
+    /// Collects what the section holds, then lays it out.
+    #[derive(Default, Debug)]
+    pub struct MetaBuilder {
+        pool: String,
+        known: BTreeMap<String, Str>,
+        /// [`flags`].
+        pub flags: u32,
+        /// [`Header::largest_frame`].
+        pub largest_frame: u32,
+        /// [`Header::module_hash`].
+        pub module_hash: [u8; 32],
+        /// [`Meta::module_name`].
+        pub module_name: String,
+        /// [`Meta::producer`].
+        pub producer: String,
+        /// [`Meta::cpu_features`].
+        pub cpu_features: String,
+        /// [`Meta::wasm_features`].
+        pub wasm_features: String,
+        /// [`Meta::types`].
+        pub types: Vec<TypeRecord>,
+        imports: Vec<ImportRecord>,
+        exports: Vec<ExportRecord>,
+        /// [`Meta::memories`].
+        pub memories: Vec<MemoryRecord>,
+        /// [`Meta::tables`].
+        pub tables: Vec<TableRecord>,
+        /// [`Meta::globals`].
+        pub globals: Vec<GlobalRecord>,
+        /// [`Meta::functions`].
+        pub functions: Vec<FunctionRecord>,
+    }
+
+    impl MetaBuilder {
+        /// Puts a string into the pool (once).
+        pub fn intern(&mut self, text: &str) -> Str {
+            if let Some(&s) = self.known.get(text) {
+                return s;
+            }
+            let s = Str {
+                offset: size(self.pool.len()),
+                length: size(text.len()),
+            };
+            self.pool.push_str(text);
+            self.known.insert(text.into(), s);
+            s
+        }
+
+        /// Adds an import; see [`ImportRecord`].
+        pub fn import(&mut self, kind: Kind, index: u32, module: &str, name: &str, symbol: &str) {
+            let record = ImportRecord {
+                kind: (kind as u32).into(),
+                index: index.into(),
+                module: self.intern(module),
+                name: self.intern(name),
+                symbol: self.intern(symbol),
+            };
+            self.imports.push(record);
+        }
+
+        /// Adds an export; see [`ExportRecord`].
+        pub fn export(&mut self, kind: Kind, index: u32, name: &str, symbol: &str) {
+            let record = ExportRecord {
+                kind: (kind as u32).into(),
+                index: index.into(),
+                name: self.intern(name),
+                symbol: self.intern(symbol),
+            };
+            self.exports.push(record);
+        }
+
+        /// The bytes of [`section::META`].
+        #[must_use]
+        pub fn finish(mut self) -> Vec<u8> {
+            let names = [
+                &self.module_name,
+                &self.producer,
+                &self.cpu_features,
+                &self.wasm_features,
+            ]
+            .map(String::clone)
+            .map(|text| self.intern(&text));
+            let mut bytes = alloc::vec![0; size_of::<Header>()];
+            let mut place = |records: &[u8], count: usize| {
+                let array = Array {
+                    offset: size(bytes.len()),
+                    count: size(count),
+                };
+                bytes.extend_from_slice(records);
+                array
+            };
+            let types = place(self.types.as_bytes(), self.types.len());
+            let imports = place(self.imports.as_bytes(), self.imports.len());
+            let exports = place(self.exports.as_bytes(), self.exports.len());
+            let memories = place(self.memories.as_bytes(), self.memories.len());
+            let tables = place(self.tables.as_bytes(), self.tables.len());
+            let globals = place(self.globals.as_bytes(), self.globals.len());
+            let functions = place(self.functions.as_bytes(), self.functions.len());
+            let strings = place(self.pool.as_bytes(), self.pool.len());
+            bytes.resize(bytes.len().next_multiple_of(8), 0);
+            let header = Header {
+                magic: MAGIC,
+                version: FORMAT_VERSION.into(),
+                total: size(bytes.len()),
+                text_delta: 0.into(),
+                flags: self.flags.into(),
+                largest_frame: self.largest_frame.into(),
+                module_hash: self.module_hash,
+                module_name: names[0],
+                producer: names[1],
+                cpu_features: names[2],
+                wasm_features: names[3],
+                strings,
+                types,
+                imports,
+                exports,
+                memories,
+                tables,
+                globals,
+                functions,
+            };
+            bytes[..size_of::<Header>()].copy_from_slice(header.as_bytes());
+            bytes
+        }
+    }
+
+    fn size(n: usize) -> U32 {
+        u32::try_from(n)
+            .expect("the compiler limits modules to well below 4 GiB")
+            .into()
+    }
+}
+#[cfg(feature = "write")]
+pub use write::MetaBuilder;
+
+#[cfg(all(test, feature = "write"))]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    fn sample() -> Vec<u8> {
+        let mut builder = MetaBuilder::default();
+        builder.module_name = "main".into();
+        let text = builder.intern("() -> ()");
+        let trampoline = builder.intern("");
+        builder.types.push(TypeRecord {
+            id: 7.into(),
+            text,
+            trampoline,
+        });
+        builder.import(Kind::Function, 0, "env", "f", "env.f");
+        builder.export(Kind::Function, 0, "g", "main.g");
+        for (index, offset) in [0, 16].into_iter().enumerate() {
+            let name = builder.intern("g");
+            builder.functions.push(FunctionRecord {
+                text_offset: offset.into(),
+                text_size: 10.into(),
+                frame_size: 8.into(),
+                wasm_index: (index as u32).into(),
+                type_index: 0.into(),
+                name,
+            });
+        }
+        builder.finish()
+    }
+
+    #[test]
+    fn round_trip() {
+        let bytes = sample();
+        let meta = Meta::parse(&bytes).unwrap();
+        assert_eq!(meta.byte_length(), bytes.len());
+        assert_eq!(meta.module_name(), "main");
+        assert_eq!(meta.imports()[0].kind(), Kind::Function);
+        assert_eq!(meta.str(meta.imports()[0].symbol), "env.f");
+        assert_eq!(meta.str(meta.export("g").unwrap().symbol), "main.g");
+        assert_eq!(meta.function_at(9).unwrap().wasm_index.get(), 0);
+        assert!(meta.function_at(10).is_none());
+        assert_eq!(meta.function_at(25).unwrap().wasm_index.get(), 1);
+    }
+
+    #[test]
+    fn damage_never_panics_and_truncation_is_refused() {
+        let bytes = sample();
+        for length in 0..bytes.len() {
+            assert!(Meta::parse(&bytes[..length]).is_err(), "{length}");
+        }
+        for position in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut damaged = bytes.clone();
+                damaged[position] ^= 1 << bit;
+                if let Ok(meta) = Meta::parse(&damaged) {
+                    for import in meta.imports() {
+                        let _ = (import.kind(), meta.str(import.symbol));
+                    }
+                    let _ = meta.function_at(3);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn another_version_says_both() {
+        let mut bytes = sample();
+        bytes[8] = 9;
+        let error = Meta::parse(&bytes).unwrap_err();
+        assert_eq!(error, FormatError::Version { found: 9 });
+    }
+}
