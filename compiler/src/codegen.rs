@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! Machine code for every function, on all cores.
+//!
+//! Each function is translated and compiled by itself, by whichever thread is free; the results
+//! come back in the order of the functions, so the object does not depend on the threads.
+
+use crate::error::Error;
+use crate::module::Module;
+use crate::plan::{Plan, Symbol};
+use crate::translate;
+use cranelift_codegen::Context;
+use cranelift_codegen::binemit::Reloc;
+use cranelift_codegen::control::ControlPlane;
+use cranelift_codegen::ir::{ExternalName, Function, LibCall};
+use cranelift_codegen::isa::TargetIsa;
+use cranelift_codegen::{CompiledCode, FinalizedRelocTarget};
+use cranelift_frontend::FunctionBuilderContext;
+use rayon::prelude::*;
+use wasm_aot_object::table::NO_WASM_OFFSET;
+use wasm_aot_symbols::Runtime;
+use wasm_aot_trap::TrapCode as Trap;
+
+/// A place in code that a linker fills in. Offsets count from the start of the function.
+#[derive(Debug)]
+pub struct Relocation {
+    pub offset: u32,
+    pub kind: Reloc,
+    pub target: Target,
+    pub addend: i64,
+}
+
+/// What a relocation refers to.
+#[derive(Debug, Clone, Copy)]
+pub enum Target {
+    Symbol(Symbol),
+    /// An offset in the same function.
+    Here(u32),
+}
+
+/// The machine code of one function.
+#[derive(Debug)]
+pub struct Code {
+    pub symbol: Symbol,
+    pub bytes: Vec<u8>,
+    pub alignment: u32,
+    pub relocations: Vec<Relocation>,
+    /// Offset and reason, ascending.
+    pub traps: Vec<(u32, Trap)>,
+    /// Offset and Wasm byte offset, ascending.
+    pub positions: Vec<(u32, u32)>,
+    /// Bytes on the stack, return address included.
+    pub frame_size: u32,
+}
+
+/// What a thread keeps from one function to the next.
+struct Worker {
+    context: Context,
+    builder: FunctionBuilderContext,
+    control: ControlPlane,
+}
+
+/// Compiles all functions: the module's in their order, then the trampolines, then
+/// instantiation.
+///
+/// # Errors
+/// Of several errors, that of the first function.
+pub fn compile(
+    module: &Module<'_>,
+    plan: &Plan<'_>,
+    isa: &dyn TargetIsa,
+) -> Result<Vec<Code>, Error> {
+    let imported = module.imported_functions() as u32;
+    let mut symbols: Vec<Symbol> = (0..module.bodies.len() as u32)
+        .map(|defined| Symbol::Function(imported + defined))
+        .collect();
+    symbols.extend(plan.trampolines.iter().map(|&ty| Symbol::Trampoline(ty)));
+    symbols.push(Symbol::Instantiate);
+    let results: Vec<Result<Code, Error>> = symbols
+        .into_par_iter()
+        .map_init(Worker::default, |worker, symbol| {
+            worker.compile(module, plan, isa, symbol)
+        })
+        .collect();
+    results.into_iter().collect()
+}
+
+impl Default for Worker {
+    fn default() -> Self {
+        Self {
+            context: Context::new(),
+            builder: FunctionBuilderContext::new(),
+            control: ControlPlane::default(),
+        }
+    }
+}
+
+impl Worker {
+    fn compile(
+        &mut self,
+        module: &Module<'_>,
+        plan: &Plan<'_>,
+        isa: &dyn TargetIsa,
+        symbol: Symbol,
+    ) -> Result<Code, Error> {
+        let builder = &mut self.builder;
+        let function = match symbol {
+            Symbol::Function(index) => {
+                let body = &module.bodies[index as usize - module.imported_functions()];
+                translate::function(module, plan, isa, builder, index, body)?
+            }
+            Symbol::Trampoline(ty) => translate::trampoline(module, plan, isa, builder, ty),
+            _ => translate::instantiate(module, plan, isa, builder)?,
+        };
+        self.context.clear();
+        self.context.func = function;
+        self.context
+            .compile(isa, &mut self.control)
+            .map_err(|error| {
+                let (index, name) = match symbol {
+                    Symbol::Function(index) => (index, module.function_name(index)),
+                    _ => (u32::MAX, "code made by the compiler".into()),
+                };
+                let message =
+                    cranelift_codegen::print_errors::pretty_error(error.func, error.inner);
+                Error::Codegen {
+                    index,
+                    name,
+                    message,
+                }
+            })?;
+        let compiled = self
+            .context
+            .compiled_code()
+            .expect("it has just been compiled");
+        Ok(code(symbol, compiled, &self.context.func, isa))
+    }
+}
+
+fn code(symbol: Symbol, compiled: &CompiledCode, function: &Function, isa: &dyn TargetIsa) -> Code {
+    let buffer = &compiled.buffer;
+    let relocations = buffer
+        .relocs()
+        .iter()
+        .map(|reloc| Relocation {
+            offset: reloc.offset,
+            kind: reloc.kind,
+            target: target(&reloc.target, function),
+            addend: reloc.addend,
+        })
+        .collect();
+    let traps = buffer
+        .traps()
+        .iter()
+        .map(|trap| {
+            let code = translate::trap(trap.code).expect("only known traps are translated");
+            (trap.offset, code)
+        })
+        .collect();
+    Code {
+        symbol,
+        bytes: buffer.data().to_vec(),
+        alignment: buffer.alignment.max(isa.function_alignment().preferred),
+        relocations,
+        traps,
+        positions: positions(compiled),
+        frame_size: frame_size(compiled),
+    }
+}
+
+/// The function's position map: each stretch of code with its Wasm offset, gaps without.
+fn positions(compiled: &CompiledCode) -> Vec<(u32, u32)> {
+    let mut positions: Vec<(u32, u32)> = Vec::new();
+    let mut put = |offset: u32, wasm: u32| {
+        if positions.last().is_some_and(|last| last.0 == offset) {
+            positions.pop();
+        }
+        if positions.last().is_none_or(|last| last.1 != wasm) {
+            positions.push((offset, wasm));
+        }
+    };
+    let mut end = 0;
+    put(0, NO_WASM_OFFSET);
+    for location in compiled.buffer.get_srclocs_sorted() {
+        if location.start > end {
+            put(end, NO_WASM_OFFSET);
+        }
+        put(location.start, location.loc.bits());
+        end = location.end;
+    }
+    if (end as usize) < compiled.buffer.data().len() {
+        put(end, NO_WASM_OFFSET);
+    }
+    positions
+}
+
+/// Bytes of stack: from the lowest address of the frame up to and including the return address.
+/// A function without prologue has pushed nothing.
+fn frame_size(compiled: &CompiledCode) -> u32 {
+    const PROLOGUE: [u8; 4] = [0x55, 0x48, 0x89, 0xe5]; // push rbp; mov rbp, rsp
+    let layout = compiled
+        .buffer
+        .frame_layout()
+        .expect("every function has a layout");
+    let has_frame = compiled.buffer.data().starts_with(&PROLOGUE);
+    if has_frame {
+        layout.frame_to_fp_offset + 16
+    } else {
+        8
+    }
+}
+
+fn target(target: &FinalizedRelocTarget, function: &Function) -> Target {
+    match target {
+        FinalizedRelocTarget::Func(offset) => Target::Here(*offset),
+        FinalizedRelocTarget::ExternalName(ExternalName::User(name)) => Target::Symbol(
+            Symbol::from_user(&function.params.user_named_funcs()[*name]),
+        ),
+        FinalizedRelocTarget::ExternalName(ExternalName::LibCall(call)) => {
+            Target::Symbol(Symbol::runtime(library_function(*call)))
+        }
+        other => unreachable!("no such name is ever made: {other:?}"),
+    }
+}
+
+/// What the code generator calls by itself, on processors without the instruction.
+fn library_function(call: LibCall) -> Runtime {
+    match call {
+        LibCall::CeilF32 => Runtime::CeilF32,
+        LibCall::CeilF64 => Runtime::CeilF64,
+        LibCall::FloorF32 => Runtime::FloorF32,
+        LibCall::FloorF64 => Runtime::FloorF64,
+        LibCall::TruncF32 => Runtime::TruncF32,
+        LibCall::TruncF64 => Runtime::TruncF64,
+        LibCall::NearestF32 => Runtime::NearestF32,
+        LibCall::NearestF64 => Runtime::NearestF64,
+        LibCall::Memcpy => Runtime::Memcpy,
+        LibCall::Memmove => Runtime::Memmove,
+        LibCall::Memset => Runtime::Memset,
+        other => unreachable!("WebAssembly 2.0 without SIMD needs no {other}"),
+    }
+}

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! The instance's data: descriptors, elements, globals, segments, function references.
+
+use super::Emitter;
+use crate::error::Error;
+use crate::module::SegmentMode;
+use crate::plan::{Base, Const, Symbol, TableStorage, global_name};
+use object::write::{StandardSection, SymbolSection};
+use object::{SymbolKind, SymbolScope, elf};
+use wasm_aot_object::WASM_PAGE;
+
+/// Bytes of a global's slot, which a vector would need.
+const GLOBAL_SLOT: u64 = 16;
+
+/// A word of data: a number, or the address of something.
+#[derive(Clone, Copy)]
+enum Word {
+    Number(u64),
+    Address(Symbol),
+}
+
+impl Emitter<'_> {
+    pub(super) fn data(&mut self) -> Result<(), Error> {
+        let (module, plan) = (self.module, self.plan);
+        for &function in &plan.funcrefs {
+            let ty = &plan.types[plan.function_type(module, function) as usize];
+            let tag = u64::from(ty.id) | u64::from(function) << 32;
+            let words = [Word::Address(Symbol::Function(function)), Word::Number(tag)];
+            self.words(
+                Symbol::FuncRef(function),
+                StandardSection::ReadOnlyDataWithRel,
+                &words,
+            )?;
+        }
+        self.memories()?;
+        self.tables_data()?;
+        self.globals()?;
+        for (index, data) in module.data.iter().enumerate() {
+            let index = index as u32;
+            let section = self.object.section_id(StandardSection::ReadOnlyData);
+            let offset = self.object.append_section_data(section, data.bytes, 8);
+            let size = data.bytes.len() as u64;
+            self.local(
+                Symbol::Data(index),
+                &format!("data.{index}"),
+                section,
+                offset,
+                size,
+            );
+            if module.uses.data_segments.contains(&index) {
+                let passive = matches!(data.mode, SegmentMode::Passive);
+                let length = if passive { size } else { 0 };
+                let words = [Word::Number(length)];
+                self.words(Symbol::DataLength(index), StandardSection::Data, &words)?;
+            }
+        }
+        for (index, element) in module.elements.iter().enumerate() {
+            let index = index as u32;
+            if plan.element_arrays.contains(&index) {
+                match plan.items(element) {
+                    Some(items) => {
+                        let words: Vec<Word> = items.into_iter().map(element_word).collect();
+                        let section = StandardSection::ReadOnlyDataWithRel;
+                        self.words(Symbol::Element(index), section, &words)?;
+                    }
+                    None => {
+                        let words = vec![Word::Number(0); element.items.len()];
+                        self.words(Symbol::Element(index), StandardSection::Data, &words)?;
+                    }
+                }
+            }
+            if module.uses.element_segments.contains(&index) {
+                let passive = matches!(element.mode, SegmentMode::Passive);
+                let length = if passive {
+                    element.items.len() as u64
+                } else {
+                    0
+                };
+                let words = [Word::Number(length)];
+                self.words(Symbol::ElementLength(index), StandardSection::Data, &words)?;
+            }
+        }
+        // Every imported function is named, called or not.
+        for index in 0..module.imported_functions() {
+            self.symbol(Symbol::Function(index as u32));
+        }
+        Ok(())
+    }
+
+    fn memories(&mut self) -> Result<(), Error> {
+        for (index, memory) in self.plan.memories.iter().enumerate() {
+            let index = index as u32;
+            if memory.imported {
+                self.symbol(Symbol::Memory(index));
+                continue;
+            }
+            let base = match memory.base {
+                Base::Constant(base) => Word::Number(base),
+                Base::Symbol => Word::Address(Symbol::MemoryBase(index)),
+            };
+            let words = [
+                base,
+                Word::Number(memory.min_pages * WASM_PAGE),
+                Word::Number(memory.max_pages * WASM_PAGE),
+                Word::Number(WASM_PAGE.trailing_zeros().into()),
+            ];
+            self.words(Symbol::Memory(index), StandardSection::Data, &words)?;
+        }
+        Ok(())
+    }
+
+    fn tables_data(&mut self) -> Result<(), Error> {
+        let plan = self.plan;
+        for (index, table) in plan.tables.iter().enumerate() {
+            let index = index as u32;
+            if table.imported {
+                self.symbol(Symbol::Table(index));
+                continue;
+            }
+            let base = match table.storage {
+                TableStorage::Dynamic => Word::Number(0),
+                TableStorage::Inline => {
+                    let words: Vec<Word> = table.image.iter().copied().map(element_word).collect();
+                    self.words(Symbol::TableElements(index), StandardSection::Data, &words)?;
+                    Word::Address(Symbol::TableElements(index))
+                }
+            };
+            let words = [base, Word::Number(table.min), Word::Number(table.max)];
+            self.words(Symbol::Table(index), StandardSection::Data, &words)?;
+        }
+        Ok(())
+    }
+
+    fn globals(&mut self) -> Result<(), Error> {
+        for (index, global) in self.plan.globals.iter().enumerate() {
+            let symbol = Symbol::Global(index as u32);
+            if global.imported {
+                self.symbol(symbol);
+                continue;
+            }
+            let word = match global.init {
+                None | Some(Const::Null) => Word::Number(0),
+                Some(Const::I32(value)) => Word::Number(u64::from(value as u32)),
+                Some(Const::I64(value)) => Word::Number(value as u64),
+                Some(Const::F32(bits)) => Word::Number(bits.into()),
+                Some(Const::F64(bits)) => Word::Number(bits),
+                Some(Const::Function(function)) => Word::Address(Symbol::FuncRef(function)),
+            };
+            if matches!(word, Word::Number(0)) {
+                let section = self.object.section_id(StandardSection::UninitializedData);
+                let offset = self
+                    .object
+                    .append_section_bss(section, GLOBAL_SLOT, GLOBAL_SLOT);
+                self.define_data(symbol, section, offset, GLOBAL_SLOT);
+            } else {
+                self.words(symbol, StandardSection::Data, &[word, Word::Number(0)])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends words to a section and defines the symbol there.
+    fn words(
+        &mut self,
+        symbol: Symbol,
+        section: StandardSection,
+        words: &[Word],
+    ) -> Result<(), Error> {
+        let section = self.object.section_id(section);
+        let bytes: Vec<u8> = words
+            .iter()
+            .flat_map(|word| match word {
+                Word::Number(number) => number.to_le_bytes(),
+                Word::Address(_) => [0; 8],
+            })
+            .collect();
+        let offset = self.object.append_section_data(section, &bytes, 16);
+        self.define_data(symbol, section, offset, bytes.len() as u64);
+        for (position, word) in words.iter().enumerate() {
+            if let Word::Address(target) = word {
+                let target = self.symbol(*target);
+                let place = offset + position as u64 * 8;
+                self.relocate(section, place, target, 0, elf::R_X86_64_64)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn define_data(
+        &mut self,
+        symbol: Symbol,
+        section: object::write::SectionId,
+        offset: u64,
+        size: u64,
+    ) {
+        match global_name(self.module, self.plan, symbol) {
+            Some(name) => {
+                let (kind, scope) = (SymbolKind::Data, SymbolScope::Dynamic);
+                let id = self.define(&name, section, offset, size, kind, scope);
+                self.symbols.insert(symbol, id);
+            }
+            None => {
+                let name = match symbol {
+                    Symbol::TableElements(i) => format!("table.{i}.elements"),
+                    Symbol::DataLength(i) => format!("data.{i}.length"),
+                    Symbol::Element(i) => format!("element.{i}"),
+                    Symbol::ElementLength(i) => format!("element.{i}.length"),
+                    Symbol::FuncRef(i) => format!("funcref.{i}"),
+                    other => unreachable!("{other:?} has a global name"),
+                };
+                self.local(symbol, &name, section, offset, size);
+            }
+        }
+    }
+
+    fn local(
+        &mut self,
+        symbol: Symbol,
+        name: &str,
+        section: object::write::SectionId,
+        offset: u64,
+        size: u64,
+    ) {
+        let (kind, scope) = (SymbolKind::Data, SymbolScope::Compilation);
+        let id = self.define(name, section, offset, size, kind, scope);
+        self.symbols.insert(symbol, id);
+    }
+
+    /// An absolute symbol: the constant base of an exported memory.
+    pub(super) fn absolute(&mut self, name: String, value: u64) {
+        self.object.add_symbol(object::write::Symbol {
+            name: name.into_bytes(),
+            value,
+            size: 0,
+            kind: SymbolKind::Data,
+            scope: SymbolScope::Dynamic,
+            weak: false,
+            section: SymbolSection::Absolute,
+            flags: object::SymbolFlags::None,
+        });
+    }
+}
+
+fn element_word(element: Option<u32>) -> Word {
+    match element {
+        Some(function) => Word::Address(Symbol::FuncRef(function)),
+        None => Word::Number(0),
+    }
+}

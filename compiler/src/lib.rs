@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! Compiles a WebAssembly module ahead of time to a relocatable native object.
+//!
+//! The phases, each in the module of its name, data flowing one way:
+//!
+//! | phase | takes | gives |
+//! |---|---|---|
+//! | [`module`] | bytes | the module's facts, everything validated |
+//! | [`plan`] | facts, options | where each memory, table and global lives, and under which symbol |
+//! | [`translate`] | a function body, the plan | Cranelift IR |
+//! | [`codegen`] | Cranelift IR | machine code, relocations, traps, source positions; in parallel |
+//! | [`emit`] | all of that | the bytes of an ELF object |
+//!
+//! [`inspect`] reads an object back for people. The format is `wasm-aot-object`'s.
+
+#![forbid(unsafe_code)]
+
+mod codegen;
+mod emit;
+mod error;
+pub mod inspect;
+mod isa;
+mod module;
+mod options;
+mod plan;
+mod translate;
+
+pub use error::Error;
+pub use isa::Cpu;
+pub use options::{Bounds, MemoryBase, OptLevel, Options};
+
+/// Compiles a module, binary or text, to the bytes of an ELF64 `ET_REL` object.
+///
+/// The same input and options give the same bytes, whatever the number of threads.
+///
+/// # Errors
+/// Where the module does not parse or validate, uses a feature that is not enabled, or the
+/// options contradict each other or the module.
+pub fn compile(wasm: &[u8], options: &Options) -> Result<Vec<u8>, Error> {
+    let binary = wat::parse_bytes(wasm).map_err(Error::Text)?;
+    let isa = isa::build(options)?;
+    let module = module::Module::parse(&binary)?;
+    let plan = plan::Plan::new(&module, options)?;
+    let functions = codegen::compile(&module, &plan, &*isa)?;
+    emit::object(&module, &plan, &*isa, &functions, &binary)
+}

@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! Parsing and validation: bytes to the facts of a module.
+//!
+//! The whole module is validated before anything else looks at it. Validation of the function
+//! bodies runs in parallel and collects, in the same pass, what later phases must know about all
+//! bodies before they translate the first: which tables grow, which segments are used.
+
+use crate::error::Error;
+use rayon::prelude::*;
+use std::collections::BTreeSet;
+use wasmparser::{
+    ConstExpr, DataKind, ElementItems, ElementKind, ExternalKind, FuncToValidate, FuncType,
+    FunctionBody, GlobalType, MemoryType, Name, Operator, Parser, Payload, RefType, TableInit,
+    TableType, TypeRef, ValType, ValidPayload, Validator, ValidatorResources, WasmFeatures,
+};
+
+/// The features with which modules are validated: WebAssembly 2.0 without SIMD, and extended
+/// constant expressions, which clang and rustc emit.
+pub const FEATURES: WasmFeatures = WasmFeatures::WASM2
+    .difference(WasmFeatures::SIMD)
+    .union(WasmFeatures::EXTENDED_CONST)
+    .union(WasmFeatures::MULTI_MEMORY);
+
+/// The most elements a table may have: 8 MiB of address space.
+pub const MAX_TABLE_ELEMENTS: u64 = 1 << 20;
+
+/// Where an import comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Import<'a> {
+    pub module: &'a str,
+    pub name: &'a str,
+}
+
+/// An item of an index space, imported or defined here.
+#[derive(Clone, Debug)]
+pub struct Item<'a, T> {
+    pub import: Option<Import<'a>>,
+    pub ty: T,
+}
+
+/// An export.
+#[derive(Clone, Copy, Debug)]
+pub struct Export<'a> {
+    pub name: &'a str,
+    pub kind: ExternalKind,
+    pub index: u32,
+}
+
+/// Where a segment goes by itself, if it does.
+#[derive(Clone, Debug)]
+pub enum SegmentMode<'a> {
+    Passive,
+    Declared,
+    Active { index: u32, offset: ConstExpr<'a> },
+}
+
+/// One element of an element segment.
+#[derive(Clone, Debug)]
+pub enum ElementItem<'a> {
+    Function(u32),
+    Expression(ConstExpr<'a>),
+}
+
+/// An element segment.
+#[derive(Clone, Debug)]
+pub struct Element<'a> {
+    pub mode: SegmentMode<'a>,
+    pub items: Vec<ElementItem<'a>>,
+}
+
+/// A data segment.
+#[derive(Clone, Debug)]
+pub struct Data<'a> {
+    pub mode: SegmentMode<'a>,
+    pub bytes: &'a [u8],
+}
+
+/// What the bodies do, taken together.
+#[derive(Default, Debug)]
+pub struct Uses {
+    /// Tables with a `table.grow`.
+    pub grown_tables: BTreeSet<u32>,
+    /// Data segments with a `memory.init` or `data.drop`.
+    pub data_segments: BTreeSet<u32>,
+    /// Element segments with a `table.init` or `elem.drop`.
+    pub element_segments: BTreeSet<u32>,
+    /// Functions whose reference is taken, in bodies, constant expressions and segments.
+    pub function_references: BTreeSet<u32>,
+}
+
+impl Uses {
+    fn operator(&mut self, operator: &Operator<'_>) {
+        match *operator {
+            Operator::TableGrow { table } => self.grown_tables.insert(table),
+            Operator::MemoryInit { data_index, .. } | Operator::DataDrop { data_index } => {
+                self.data_segments.insert(data_index)
+            }
+            Operator::TableInit { elem_index, .. } | Operator::ElemDrop { elem_index } => {
+                self.element_segments.insert(elem_index)
+            }
+            Operator::RefFunc { function_index } => self.function_references.insert(function_index),
+            _ => false,
+        };
+    }
+
+    fn merge(mut self, other: Self) -> Self {
+        self.grown_tables.extend(other.grown_tables);
+        self.data_segments.extend(other.data_segments);
+        self.element_segments.extend(other.element_segments);
+        self.function_references.extend(other.function_references);
+        self
+    }
+}
+
+/// A validated module.
+#[derive(Default, Debug)]
+pub struct Module<'a> {
+    /// The type section.
+    pub types: Vec<FuncType>,
+    /// Functions by their type's index.
+    pub functions: Vec<Item<'a, u32>>,
+    pub tables: Vec<Item<'a, TableType>>,
+    /// Initial element of each defined table, where it is not null.
+    pub table_inits: Vec<Option<ConstExpr<'a>>>,
+    pub memories: Vec<Item<'a, MemoryType>>,
+    pub globals: Vec<Item<'a, GlobalType>>,
+    /// Initial value of each defined global.
+    pub global_inits: Vec<ConstExpr<'a>>,
+    pub exports: Vec<Export<'a>>,
+    /// Imports in the module's order: kind and index in its index space.
+    pub imports: Vec<(ExternalKind, u32)>,
+    pub start: Option<u32>,
+    pub elements: Vec<Element<'a>>,
+    pub data: Vec<Data<'a>>,
+    /// Bodies of the defined functions.
+    pub bodies: Vec<FunctionBody<'a>>,
+    /// Names of functions by the name section; empty where it says nothing.
+    pub function_names: Vec<&'a str>,
+    pub uses: Uses,
+}
+
+impl<'a> Module<'a> {
+    /// Parses and validates a binary module.
+    ///
+    /// # Errors
+    /// What the specification objects to, or a feature that is not enabled.
+    pub fn parse(binary: &'a [u8]) -> Result<Self, Error> {
+        let mut validator = Validator::new_with_features(FEATURES);
+        let mut module = Module::default();
+        let mut to_validate = Vec::new();
+        for payload in Parser::new(0).parse_all(binary) {
+            let payload = payload?;
+            if let ValidPayload::Func(function, body) = validator.payload(&payload)? {
+                to_validate.push((function, body.clone()));
+                module.bodies.push(body);
+            }
+            module.payload(payload)?;
+        }
+        module.uses = validate_bodies(to_validate)?;
+        module.collect_references()?;
+        module.check_limits()?;
+        Ok(module)
+    }
+
+    fn payload(&mut self, payload: Payload<'a>) -> Result<(), Error> {
+        match payload {
+            Payload::TypeSection(reader) => {
+                for ty in reader.into_iter_err_on_gc_types() {
+                    self.types.push(ty?);
+                }
+            }
+            Payload::ImportSection(reader) => {
+                for import in reader.into_imports_with_offsets() {
+                    let (offset, import) = import?;
+                    self.import(import, offset)?;
+                }
+            }
+            Payload::FunctionSection(reader) => {
+                for ty in reader {
+                    self.functions.push(Item {
+                        import: None,
+                        ty: ty?,
+                    });
+                }
+            }
+            Payload::TableSection(reader) => {
+                for table in reader {
+                    let table = table?;
+                    self.tables.push(Item {
+                        import: None,
+                        ty: table.ty,
+                    });
+                    self.table_inits.push(match table.init {
+                        TableInit::RefNull => None,
+                        TableInit::Expr(expression) => Some(expression),
+                    });
+                }
+            }
+            Payload::MemorySection(reader) => {
+                for ty in reader {
+                    self.memories.push(Item {
+                        import: None,
+                        ty: ty?,
+                    });
+                }
+            }
+            Payload::GlobalSection(reader) => {
+                for global in reader {
+                    let global = global?;
+                    self.globals.push(Item {
+                        import: None,
+                        ty: global.ty,
+                    });
+                    self.global_inits.push(global.init_expr);
+                }
+            }
+            Payload::ExportSection(reader) => {
+                for export in reader {
+                    let export = export?;
+                    let (name, kind, index) = (export.name, export.kind, export.index);
+                    self.exports.push(Export { name, kind, index });
+                }
+            }
+            Payload::StartSection { func, .. } => self.start = Some(func),
+            Payload::ElementSection(reader) => {
+                for element in reader {
+                    self.element(element?)?;
+                }
+            }
+            Payload::DataSection(reader) => {
+                for data in reader {
+                    let data = data?;
+                    let mode = match data.kind {
+                        DataKind::Passive => SegmentMode::Passive,
+                        DataKind::Active {
+                            memory_index,
+                            offset_expr,
+                        } => SegmentMode::Active {
+                            index: memory_index,
+                            offset: offset_expr,
+                        },
+                    };
+                    self.data.push(Data {
+                        mode,
+                        bytes: data.data,
+                    });
+                }
+            }
+            Payload::CustomSection(reader) => {
+                if let wasmparser::KnownCustom::Name(names) = reader.as_known() {
+                    self.names(names);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn import(&mut self, import: wasmparser::Import<'a>, offset: u64) -> Result<(), Error> {
+        let from = Some(Import {
+            module: import.module,
+            name: import.name,
+        });
+        let (kind, index) = match import.ty {
+            TypeRef::Func(ty) => {
+                self.functions.push(Item { import: from, ty });
+                (ExternalKind::Func, self.functions.len())
+            }
+            TypeRef::Table(ty) => {
+                self.tables.push(Item { import: from, ty });
+                self.table_inits.push(None);
+                (ExternalKind::Table, self.tables.len())
+            }
+            TypeRef::Memory(ty) => {
+                self.memories.push(Item { import: from, ty });
+                (ExternalKind::Memory, self.memories.len())
+            }
+            TypeRef::Global(ty) => {
+                self.globals.push(Item { import: from, ty });
+                (ExternalKind::Global, self.globals.len())
+            }
+            TypeRef::Tag(_) | TypeRef::FuncExact(_) => {
+                return Err(Error::Unsupported {
+                    what: "this kind of import".into(),
+                    offset,
+                });
+            }
+        };
+        self.imports.push((kind, index as u32 - 1));
+        Ok(())
+    }
+
+    fn element(&mut self, element: wasmparser::Element<'a>) -> Result<(), Error> {
+        let mode = match element.kind {
+            ElementKind::Passive => SegmentMode::Passive,
+            ElementKind::Declared => SegmentMode::Declared,
+            ElementKind::Active {
+                table_index,
+                offset_expr,
+            } => SegmentMode::Active {
+                index: table_index.unwrap_or(0),
+                offset: offset_expr,
+            },
+        };
+        let items = match element.items {
+            ElementItems::Functions(reader) => reader
+                .into_iter()
+                .map(|index| index.map(ElementItem::Function))
+                .collect::<Result<Vec<_>, _>>()?,
+            ElementItems::Expressions(_, reader) => reader
+                .into_iter()
+                .map(|expression| expression.map(ElementItem::Expression))
+                .collect::<Result<Vec<_>, _>>()?,
+        };
+        self.elements.push(Element { mode, items });
+        Ok(())
+    }
+
+    /// The name section is advice: what of it does not parse is left out.
+    fn names(&mut self, reader: wasmparser::NameSectionReader<'a>) {
+        for subsection in reader {
+            let Ok(Name::Function(map)) = subsection else {
+                continue;
+            };
+            for naming in map {
+                let Ok(naming) = naming else { break };
+                let index = naming.index as usize;
+                if index < self.functions.len() {
+                    self.function_names.resize(self.functions.len(), "");
+                    self.function_names[index] = naming.name;
+                }
+            }
+        }
+    }
+
+    /// References to functions outside of bodies.
+    fn collect_references(&mut self) -> Result<(), Error> {
+        let mut references = BTreeSet::new();
+        let mut expressions: Vec<&ConstExpr<'_>> = self.global_inits.iter().collect();
+        expressions.extend(self.table_inits.iter().flatten());
+        for element in &self.elements {
+            for item in &element.items {
+                match item {
+                    ElementItem::Function(index) => drop(references.insert(*index)),
+                    ElementItem::Expression(expression) => expressions.push(expression),
+                }
+            }
+        }
+        for expression in expressions {
+            for operator in expression.get_operators_reader() {
+                if let Operator::RefFunc { function_index } = operator? {
+                    references.insert(function_index);
+                }
+            }
+        }
+        self.uses.function_references.extend(references);
+        Ok(())
+    }
+
+    fn check_limits(&self) -> Result<(), Error> {
+        for (index, table) in self.tables.iter().enumerate() {
+            if table.ty.initial > MAX_TABLE_ELEMENTS {
+                return Err(Error::TooLarge(format!(
+                    "table {index} begins with {} elements, the most is {MAX_TABLE_ELEMENTS}",
+                    table.ty.initial
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Number of imported functions.
+    pub fn imported_functions(&self) -> usize {
+        self.functions.len() - self.bodies.len()
+    }
+
+    /// The name of a function for people.
+    pub fn function_name(&self, index: u32) -> String {
+        match self.function_names.get(index as usize) {
+            Some(&name) if !name.is_empty() => name.replace('\0', "\u{fffd}"),
+            _ => format!("function[{index}]"),
+        }
+    }
+}
+
+fn validate_bodies(
+    bodies: Vec<(FuncToValidate<ValidatorResources>, FunctionBody<'_>)>,
+) -> Result<Uses, Error> {
+    let validate = |(function, body): (FuncToValidate<ValidatorResources>, FunctionBody<'_>)| {
+        let mut validator = function.into_validator(Default::default());
+        let mut uses = Uses::default();
+        let mut reader = body.get_binary_reader();
+        validator.read_locals(&mut reader)?;
+        let mut operators = wasmparser::OperatorsReader::new(reader);
+        while !operators.eof() {
+            let (operator, offset) = operators.read_with_offset()?;
+            validator.op(offset, &operator)?;
+            uses.operator(&operator);
+        }
+        operators.finish()?;
+        Ok(uses)
+    };
+    // Of several errors the one of the first function is reported: collect in order first.
+    let results: Vec<Result<Uses, Error>> = bodies.into_par_iter().map(validate).collect();
+    results
+        .into_iter()
+        .try_fold(Uses::default(), |all, uses| Ok(all.merge(uses?)))
+}
+
+/// The text of a value type in the metadata.
+pub fn value_type_text(ty: ValType) -> &'static str {
+    match ty {
+        ValType::I32 => "i32",
+        ValType::I64 => "i64",
+        ValType::F32 => "f32",
+        ValType::F64 => "f64",
+        ValType::V128 => "v128",
+        ValType::Ref(ty) => ref_type_text(ty),
+    }
+}
+
+/// The text of a reference type in the metadata.
+pub fn ref_type_text(ty: RefType) -> &'static str {
+    if ty == RefType::FUNCREF {
+        "funcref"
+    } else {
+        "externref"
+    }
+}
+
+/// The canonical text of a function type, as the metadata defines it.
+pub fn function_type_text(ty: &FuncType) -> String {
+    let list = |types: &[ValType]| {
+        types
+            .iter()
+            .map(|&ty| value_type_text(ty))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    format!("({}) -> ({})", list(ty.params()), list(ty.results()))
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! What the user chooses.
+
+use crate::isa::Cpu;
+use target_lexicon::Triple;
+use wasm_aot_object::DEFAULT_MEMORY_BASE;
+
+/// How an access outside a linear memory is caught.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Bounds {
+    /// By the address-space layout that the metadata states: the rest of the reservation faults.
+    #[default]
+    Guard,
+    /// By a comparison with the memory's length before each access.
+    Explicit,
+}
+
+/// Where byte 0 of a linear memory is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MemoryBase {
+    /// At this address, known to the code. For memory 0; further ones are relocatable.
+    Constant(u64),
+    /// At the address of a symbol that the loader defines.
+    Relocatable,
+}
+
+/// How much work the code generator puts into the code.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum OptLevel {
+    /// None.
+    None,
+    /// For speed.
+    #[default]
+    Speed,
+    /// For speed and size.
+    SpeedAndSize,
+}
+
+/// The options of [`crate::compile`].
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// First part of the object's symbols.
+    pub module_name: String,
+    /// How accesses are checked.
+    pub bounds: Bounds,
+    /// Where linear memory is.
+    pub memory_base: MemoryBase,
+    /// The architecture; its operating system does not matter.
+    pub target: Triple,
+    /// What the code may use of the processor.
+    pub cpu: Cpu,
+    /// How much to optimise.
+    pub opt_level: OptLevel,
+    /// Let the code generator check its own intermediate results (slow).
+    pub verify: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            module_name: wasm_aot_symbols::DEFAULT_MODULE.into(),
+            bounds: Bounds::default(),
+            memory_base: MemoryBase::Constant(DEFAULT_MEMORY_BASE),
+            target: Triple::host(),
+            cpu: Cpu::Baseline,
+            opt_level: OptLevel::default(),
+            verify: cfg!(debug_assertions),
+        }
+    }
+}

@@ -1,0 +1,542 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! Where everything of the instance lives: decided once, before any code is made.
+//!
+//! Takes the module's facts and the options; gives, for each memory, table and global, its
+//! storage and its symbol, and the list of what is left to do when the object is instantiated.
+//! Whatever can be evaluated now (constant globals, tables with constant elements) is.
+
+use crate::error::Error;
+use crate::module::{
+    Element, ElementItem, MAX_TABLE_ELEMENTS, Module, SegmentMode, function_type_text,
+};
+use crate::options::{Bounds, MemoryBase, Options};
+use cranelift_codegen::ir::UserExternalName;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use wasm_aot_object::{GUARD_RESERVATION, WASM_PAGE};
+use wasm_aot_symbols::{self as names, Runtime};
+use wasmparser::{ConstExpr, ExternalKind, FuncType, Operator};
+
+/// Everything that code and data refer to.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub enum Symbol {
+    /// A Wasm function, imported or defined.
+    Function(u32),
+    /// The descriptor of a memory.
+    Memory(u32),
+    /// Byte 0 of a memory with a relocatable base.
+    MemoryBase(u32),
+    /// The descriptor of a table.
+    Table(u32),
+    /// The elements of a table that does not grow.
+    TableElements(u32),
+    /// The value of a global.
+    Global(u32),
+    /// The bytes of a data segment.
+    Data(u32),
+    /// The present length of a data segment (0 once dropped).
+    DataLength(u32),
+    /// The elements of an element segment.
+    Element(u32),
+    /// The present length of an element segment (0 once dropped).
+    ElementLength(u32),
+    /// What a reference to a function points at.
+    FuncRef(u32),
+    /// A function of the runtime, by its position in [`Runtime::ALL`].
+    Runtime(u32),
+    /// The invoke trampoline of a type, by its index in [`Plan::types`].
+    Trampoline(u32),
+    /// The function that makes an instance of the object.
+    Instantiate,
+}
+
+impl Symbol {
+    /// The runtime function.
+    pub fn runtime(function: Runtime) -> Self {
+        let position = Runtime::ALL.iter().position(|&f| f == function);
+        Self::Runtime(position.expect("ALL has every variant") as u32)
+    }
+
+    /// As the code generator carries it.
+    pub fn to_user(self) -> UserExternalName {
+        let (namespace, index) = match self {
+            Self::Function(i) => (0, i),
+            Self::Memory(i) => (1, i),
+            Self::MemoryBase(i) => (2, i),
+            Self::Table(i) => (3, i),
+            Self::TableElements(i) => (4, i),
+            Self::Global(i) => (5, i),
+            Self::Data(i) => (6, i),
+            Self::DataLength(i) => (7, i),
+            Self::Element(i) => (8, i),
+            Self::ElementLength(i) => (9, i),
+            Self::FuncRef(i) => (10, i),
+            Self::Runtime(i) => (11, i),
+            Self::Trampoline(i) => (12, i),
+            Self::Instantiate => (13, 0),
+        };
+        UserExternalName { namespace, index }
+    }
+
+    /// Back from the code generator.
+    pub fn from_user(name: &UserExternalName) -> Self {
+        let i = name.index;
+        match name.namespace {
+            0 => Self::Function(i),
+            1 => Self::Memory(i),
+            2 => Self::MemoryBase(i),
+            3 => Self::Table(i),
+            4 => Self::TableElements(i),
+            5 => Self::Global(i),
+            6 => Self::Data(i),
+            7 => Self::DataLength(i),
+            8 => Self::Element(i),
+            9 => Self::ElementLength(i),
+            10 => Self::FuncRef(i),
+            11 => Self::Runtime(i),
+            12 => Self::Trampoline(i),
+            13 => Self::Instantiate,
+            other => unreachable!("namespace {other} is never made"),
+        }
+    }
+}
+
+/// A function type, canonical: equal types of the module are one of these.
+#[derive(Debug)]
+pub struct TypePlan {
+    pub ty: FuncType,
+    pub text: String,
+    /// What `call_indirect` compares.
+    pub id: u32,
+}
+
+/// Where a memory begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Base {
+    Constant(u64),
+    Symbol,
+}
+
+/// A linear memory.
+#[derive(Debug)]
+pub struct MemoryPlan {
+    pub imported: bool,
+    pub base: Base,
+    /// Its length in bytes where that can never change.
+    pub fixed_length: Option<u64>,
+    pub min_pages: u64,
+    /// What it may grow to, declared or by its index type.
+    pub max_pages: u64,
+    pub declared_max: bool,
+    /// Address space claimed from the base on, in bytes.
+    pub reservation: u64,
+}
+
+/// Where the elements of a table are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TableStorage {
+    /// In the object's data, never moving, never growing.
+    Inline,
+    /// Where the descriptor says.
+    Dynamic,
+}
+
+/// A table.
+#[derive(Debug)]
+pub struct TablePlan {
+    pub imported: bool,
+    pub storage: TableStorage,
+    pub min: u64,
+    pub max: u64,
+    pub declared_max: bool,
+    /// For inline storage: the elements at the start, by function, `None` for null.
+    pub image: Vec<Option<u32>>,
+}
+
+/// A value known now.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Const {
+    I32(i32),
+    I64(i64),
+    F32(u32),
+    F64(u64),
+    Null,
+    Function(u32),
+}
+
+/// A global.
+#[derive(Debug)]
+pub struct GlobalPlan {
+    pub imported: bool,
+    pub mutable: bool,
+    /// Its value at the start, where known.
+    pub init: Option<Const>,
+}
+
+impl GlobalPlan {
+    /// The value that every `global.get` gives.
+    pub fn constant(&self) -> Option<Const> {
+        if self.mutable { None } else { self.init }
+    }
+}
+
+/// What is left for `MODULE:instantiate`, in this order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// Evaluate and store the initial value of a global.
+    Global(u32),
+    /// Fill a table with its initial element.
+    TableInit(u32),
+    /// Evaluate the items of an element segment into its array.
+    ElementItems(u32),
+    /// Copy an active element segment.
+    Element(u32),
+    /// Copy an active data segment.
+    Data(u32),
+    /// Call the start function.
+    Start(u32),
+}
+
+/// The plan of an object.
+#[derive(Debug)]
+pub struct Plan<'o> {
+    pub options: &'o Options,
+    pub types: Vec<TypePlan>,
+    /// From the type section's indices to [`Plan::types`].
+    pub type_of: Vec<u32>,
+    pub memories: Vec<MemoryPlan>,
+    pub tables: Vec<TablePlan>,
+    pub globals: Vec<GlobalPlan>,
+    /// Functions with a [`Symbol::FuncRef`].
+    pub funcrefs: BTreeSet<u32>,
+    /// Types with a [`Symbol::Trampoline`].
+    pub trampolines: BTreeSet<u32>,
+    /// Element segments whose elements are needed at run time.
+    pub element_arrays: BTreeSet<u32>,
+    pub actions: Vec<Action>,
+}
+
+impl<'o> Plan<'o> {
+    /// Decides.
+    ///
+    /// # Errors
+    /// Where the options do not fit the module.
+    pub fn new(module: &Module<'_>, options: &'o Options) -> Result<Self, Error> {
+        check_memory_base(options)?;
+        let (types, type_of) = canonical_types(&module.types)?;
+        let mut plan = Plan {
+            options,
+            types,
+            type_of,
+            memories: memories(module, options)?,
+            tables: tables(module),
+            globals: Vec::new(),
+            funcrefs: module.uses.function_references.clone(),
+            trampolines: BTreeSet::new(),
+            element_arrays: BTreeSet::new(),
+            actions: Vec::new(),
+        };
+        plan.globals(module);
+        for export in module
+            .exports
+            .iter()
+            .filter(|e| e.kind == ExternalKind::Func)
+        {
+            plan.trampolines
+                .insert(plan.type_of[module.functions[export.index as usize].ty as usize]);
+        }
+        plan.segments(module);
+        plan.actions.extend(module.start.map(Action::Start));
+        Ok(plan)
+    }
+
+    /// The canonical type of a function.
+    pub fn function_type(&self, module: &Module<'_>, function: u32) -> u32 {
+        self.type_of[module.functions[function as usize].ty as usize]
+    }
+
+    /// Evaluates a constant expression as far as that is possible now.
+    pub fn evaluate(&self, expression: &ConstExpr<'_>) -> Option<Const> {
+        let mut stack = Vec::new();
+        for operator in expression.get_operators_reader() {
+            let mut binary = |op: fn(i64, i64) -> i64| {
+                let (b, a) = (stack.pop()?, stack.pop()?);
+                stack.push(match (a, b) {
+                    (Const::I32(a), Const::I32(b)) => Const::I32(op(a.into(), b.into()) as i32),
+                    (Const::I64(a), Const::I64(b)) => Const::I64(op(a, b)),
+                    _ => return None,
+                });
+                Some(())
+            };
+            match operator.ok()? {
+                Operator::I32Add | Operator::I64Add => binary(i64::wrapping_add)?,
+                Operator::I32Sub | Operator::I64Sub => binary(i64::wrapping_sub)?,
+                Operator::I32Mul | Operator::I64Mul => binary(i64::wrapping_mul)?,
+                Operator::I32Const { value } => stack.push(Const::I32(value)),
+                Operator::I64Const { value } => stack.push(Const::I64(value)),
+                Operator::F32Const { value } => stack.push(Const::F32(value.bits())),
+                Operator::F64Const { value } => stack.push(Const::F64(value.bits())),
+                Operator::RefNull { .. } => stack.push(Const::Null),
+                Operator::RefFunc { function_index } => stack.push(Const::Function(function_index)),
+                Operator::GlobalGet { global_index } => {
+                    stack.push(self.globals.get(global_index as usize)?.constant()?);
+                }
+                Operator::End => {}
+                _ => return None,
+            }
+        }
+        stack.pop()
+    }
+
+    fn globals(&mut self, module: &Module<'_>) {
+        let imported = module.globals.len() - module.global_inits.len();
+        for (index, global) in module.globals.iter().enumerate() {
+            let init = match index.checked_sub(imported) {
+                Some(defined) => self.evaluate(&module.global_inits[defined]),
+                None => None,
+            };
+            let is_imported = global.import.is_some();
+            self.globals.push(GlobalPlan {
+                imported: is_imported,
+                mutable: global.ty.mutable,
+                init,
+            });
+            if !is_imported && init.is_none() {
+                self.actions.push(Action::Global(index as u32));
+            }
+        }
+    }
+
+    /// Element and data segments, in the order in which the specification applies them. An
+    /// active element segment is folded into the table's image as long as nothing before it is
+    /// left for run time (so that a trap leaves behind what it should).
+    fn segments(&mut self, module: &Module<'_>) {
+        let mut foldable = true;
+        for (index, init) in module.table_inits.iter().enumerate() {
+            let Some(init) = init else { continue };
+            let value = self.evaluate(init);
+            let table = &mut self.tables[index];
+            match value {
+                Some(Const::Function(f)) if table.storage == TableStorage::Inline => {
+                    table.image.fill(Some(f));
+                }
+                Some(Const::Null) => {}
+                _ => self.actions.push(Action::TableInit(index as u32)),
+            }
+        }
+        for (index, element) in module.elements.iter().enumerate() {
+            let index = index as u32;
+            let used = module.uses.element_segments.contains(&index);
+            match &element.mode {
+                SegmentMode::Declared => {}
+                SegmentMode::Passive if used => self.element_array(index, element),
+                SegmentMode::Passive => {}
+                SegmentMode::Active {
+                    index: table,
+                    offset,
+                } => {
+                    if foldable && self.fold(element, *table, offset) {
+                        continue;
+                    }
+                    foldable = false;
+                    self.element_array(index, element);
+                    self.actions.push(Action::Element(index));
+                }
+            }
+        }
+        for (index, data) in module.data.iter().enumerate() {
+            if matches!(data.mode, SegmentMode::Active { .. }) {
+                self.actions.push(Action::Data(index as u32));
+            }
+        }
+    }
+
+    fn element_array(&mut self, index: u32, element: &Element<'_>) {
+        self.element_arrays.insert(index);
+        if self.items(element).is_none() {
+            self.actions.push(Action::ElementItems(index));
+        }
+    }
+
+    /// The items of an element segment, where all are known now.
+    pub fn items(&self, element: &Element<'_>) -> Option<Vec<Option<u32>>> {
+        let item = |item: &ElementItem<'_>| match item {
+            ElementItem::Function(function) => Some(Some(*function)),
+            ElementItem::Expression(expression) => match self.evaluate(expression)? {
+                Const::Function(function) => Some(Some(function)),
+                Const::Null => Some(None),
+                _ => None,
+            },
+        };
+        element.items.iter().map(item).collect()
+    }
+
+    fn fold(&mut self, element: &Element<'_>, table: u32, offset: &ConstExpr<'_>) -> bool {
+        let Some(Const::I32(offset)) = self.evaluate(offset) else {
+            return false;
+        };
+        let Some(items) = self.items(element) else {
+            return false;
+        };
+        let table = &mut self.tables[table as usize];
+        let start = offset as u32 as usize;
+        // A table with a computed initial element is filled at run time, over what is here.
+        if table.storage != TableStorage::Inline
+            || self
+                .actions
+                .iter()
+                .any(|action| matches!(action, Action::TableInit(_)))
+        {
+            return false;
+        }
+        match table.image.get_mut(start..start + items.len()) {
+            Some(slots) => {
+                slots.copy_from_slice(&items);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+fn check_memory_base(options: &Options) -> Result<(), Error> {
+    match options.memory_base {
+        MemoryBase::Constant(base)
+            if base == 0 || !base.is_multiple_of(WASM_PAGE) || base >= 1 << 31 =>
+        {
+            Err(Error::Options(format!(
+                "--memory-base {base:#x}: must be a multiple of 0x10000 above 0 and below \
+                 0x80000000, so that it fits an instruction"
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn memories(module: &Module<'_>, options: &Options) -> Result<Vec<MemoryPlan>, Error> {
+    let plan = |(index, item): (usize, &crate::module::Item<'_, wasmparser::MemoryType>)| {
+        let ty = item.ty;
+        let imported = item.import.is_some();
+        let max_pages = ty.maximum.unwrap_or(1 << 16);
+        let base = match options.memory_base {
+            MemoryBase::Constant(base) if index == 0 && !imported => Base::Constant(base),
+            _ => Base::Symbol,
+        };
+        let fixed = !imported && ty.maximum == Some(ty.initial);
+        MemoryPlan {
+            imported,
+            base,
+            fixed_length: fixed.then_some(ty.initial * WASM_PAGE),
+            min_pages: ty.initial,
+            max_pages,
+            declared_max: ty.maximum.is_some(),
+            reservation: match options.bounds {
+                Bounds::Guard => GUARD_RESERVATION,
+                Bounds::Explicit => max_pages * WASM_PAGE,
+            },
+        }
+    };
+    Ok(module.memories.iter().enumerate().map(plan).collect())
+}
+
+fn tables(module: &Module<'_>) -> Vec<TablePlan> {
+    let exported: BTreeSet<u32> = module
+        .exports
+        .iter()
+        .filter(|export| export.kind == ExternalKind::Table)
+        .map(|export| export.index)
+        .collect();
+    let plan = |(index, item): (usize, &crate::module::Item<'_, wasmparser::TableType>)| {
+        let index = index as u32;
+        let ty = item.ty;
+        let imported = item.import.is_some();
+        let max = ty
+            .maximum
+            .unwrap_or(u32::MAX.into())
+            .min(MAX_TABLE_ELEMENTS)
+            .max(ty.initial);
+        let grows = module.uses.grown_tables.contains(&index) || exported.contains(&index);
+        let inline = !imported && (!grows || ty.maximum == Some(ty.initial));
+        TablePlan {
+            imported,
+            storage: if inline {
+                TableStorage::Inline
+            } else {
+                TableStorage::Dynamic
+            },
+            min: ty.initial,
+            max,
+            declared_max: ty.maximum.is_some(),
+            image: if inline {
+                vec![None; ty.initial as usize]
+            } else {
+                Vec::new()
+            },
+        }
+    };
+    module.tables.iter().enumerate().map(plan).collect()
+}
+
+/// Equal types become one, and each gets its number: 31 bits of a hash of its text, so that
+/// objects made apart agree; where two types of one module collide, the later one moves on. (A
+/// loader that links objects compares numbers and texts, and refuses those that disagree.)
+fn canonical_types(types: &[FuncType]) -> Result<(Vec<TypePlan>, Vec<u32>), Error> {
+    let mut unique: Vec<TypePlan> = Vec::new();
+    let mut known: BTreeMap<String, u32> = BTreeMap::new();
+    let mut taken = BTreeSet::new();
+    let mut type_of = Vec::with_capacity(types.len());
+    for ty in types {
+        let text = function_type_text(ty);
+        let index = match known.get(&text) {
+            Some(&index) => index,
+            None => {
+                let hash = Sha256::digest(text.as_bytes());
+                let mut id = u32::from_le_bytes([hash[0], hash[1], hash[2], hash[3]]) >> 1;
+                while id == 0 || !taken.insert(id) {
+                    id = (id + 1) & 0x7fff_ffff;
+                }
+                let index = unique.len() as u32;
+                known.insert(text.clone(), index);
+                unique.push(TypePlan {
+                    ty: ty.clone(),
+                    text,
+                    id,
+                });
+                index
+            }
+        };
+        type_of.push(index);
+    }
+    Ok((unique, type_of))
+}
+
+/// The ELF name of a symbol that other files may see; `None` for a local one.
+pub fn global_name(module: &Module<'_>, plan: &Plan<'_>, symbol: Symbol) -> Option<String> {
+    let own = |rest: String| format!("{}:{rest}", names::encode(&plan.options.module_name));
+    let imported = |import: Option<crate::module::Import<'_>>| {
+        import.map(|import| names::member(import.module, import.name))
+    };
+    Some(match symbol {
+        Symbol::Function(i) => return imported(module.functions[i as usize].import),
+        Symbol::Memory(i) => imported(module.memories[i as usize].import)
+            .unwrap_or_else(|| own(format!("memory.{i}"))),
+        Symbol::MemoryBase(i) => global_name(module, plan, Symbol::Memory(i))? + names::BASE_SUFFIX,
+        Symbol::Table(i) => {
+            imported(module.tables[i as usize].import).unwrap_or_else(|| own(format!("table.{i}")))
+        }
+        Symbol::Global(i) => imported(module.globals[i as usize].import)
+            .unwrap_or_else(|| own(format!("global.{i}"))),
+        Symbol::Runtime(i) => Runtime::ALL[i as usize].symbol().into(),
+        Symbol::Trampoline(i) => {
+            let text = names::encode(&plan.types[i as usize].text);
+            names::encode(&plan.options.module_name) + names::TRAMPOLINE_PREFIX + &text
+        }
+        Symbol::Instantiate => names::encode(&plan.options.module_name) + names::INSTANTIATE_SUFFIX,
+        Symbol::TableElements(_)
+        | Symbol::Data(_)
+        | Symbol::DataLength(_)
+        | Symbol::Element(_)
+        | Symbol::ElementLength(_)
+        | Symbol::FuncRef(_) => return None,
+    })
+}

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! Structured control flow: the stack of frames, the stack of operands, unreachable code.
+
+use super::Translator;
+use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, JumpTableData, Value};
+use wasmparser::{BlockType, BrTable, FuncType, ValType};
+
+use super::clif_type;
+use crate::error::Error;
+
+/// What a frame is.
+enum Kind {
+    Block,
+    Loop {
+        header: Block,
+    },
+    /// With the block of its `else` branch, and that branch's parameters, until `else` is seen.
+    If {
+        otherwise: Option<(Block, Vec<Value>)>,
+    },
+}
+
+/// A block, loop or if that has not ended.
+struct Frame {
+    kind: Kind,
+    /// Where its end is; its parameters are the results.
+    end: Block,
+    params: usize,
+    results: usize,
+    /// Operands below its parameters.
+    height: usize,
+    /// Whether anything branches to `end`.
+    end_reached: bool,
+}
+
+/// Frames and operands.
+#[derive(Default)]
+pub struct Control {
+    frames: Vec<Frame>,
+    stack: Vec<Value>,
+    /// In unreachable code: the number of frames opened in it. `None` where reachable.
+    unreachable: Option<usize>,
+}
+
+impl Translator<'_, '_> {
+    pub fn push(&mut self, value: Value) {
+        self.control.stack.push(value);
+    }
+
+    pub fn pop(&mut self) -> Value {
+        self.control.stack.pop().expect("the body is valid")
+    }
+
+    /// The top operands, the lowest first, taken off.
+    pub fn pop_n(&mut self, count: usize) -> Vec<Value> {
+        let at = self.control.stack.len() - count;
+        self.control.stack.split_off(at)
+    }
+
+    fn top(&self, count: usize) -> Vec<BlockArg> {
+        let stack = &self.control.stack;
+        stack[stack.len() - count..]
+            .iter()
+            .map(|&value| value.into())
+            .collect()
+    }
+
+    pub fn is_reachable(&self) -> bool {
+        self.control.unreachable.is_none()
+    }
+
+    /// What follows, up to the end of the frame, is never executed.
+    pub fn set_unreachable(&mut self) {
+        self.control.unreachable = Some(0);
+    }
+
+    /// Keeps count of frames in unreachable code.
+    pub fn open_unreachable(&mut self) {
+        if let Some(depth) = &mut self.control.unreachable {
+            *depth += 1;
+        }
+    }
+
+    fn block_with(&mut self, types: &[ValType]) -> Block {
+        let block = self.builder.create_block();
+        for &ty in types {
+            self.builder.append_block_param(block, clif_type(ty));
+        }
+        block
+    }
+
+    /// Parameters and results of a block type.
+    fn block_types(&self, ty: BlockType) -> (Vec<ValType>, Vec<ValType>) {
+        match ty {
+            BlockType::Empty => (vec![], vec![]),
+            BlockType::Type(ty) => (vec![], vec![ty]),
+            BlockType::FuncType(index) => {
+                let ty = &self.env.module.types[index as usize];
+                (ty.params().to_vec(), ty.results().to_vec())
+            }
+        }
+    }
+
+    pub fn push_function_frame(&mut self, ty: &FuncType) {
+        let end = self.block_with(ty.results());
+        self.control.frames.push(Frame {
+            kind: Kind::Block,
+            end,
+            params: 0,
+            results: ty.results().len(),
+            height: 0,
+            end_reached: false,
+        });
+    }
+
+    fn push_frame(&mut self, kind: Kind, end: Block, params: usize, results: usize) {
+        let height = self.control.stack.len() - params;
+        let frame = Frame {
+            kind,
+            end,
+            params,
+            results,
+            height,
+            end_reached: false,
+        };
+        self.control.frames.push(frame);
+    }
+
+    pub fn block(&mut self, ty: BlockType) {
+        let (params, results) = self.block_types(ty);
+        let end = self.block_with(&results);
+        self.push_frame(Kind::Block, end, params.len(), results.len());
+    }
+
+    pub fn loop_(&mut self, ty: BlockType) {
+        let (params, results) = self.block_types(ty);
+        let header = self.block_with(&params);
+        let end = self.block_with(&results);
+        let arguments = self.top(params.len());
+        self.builder.ins().jump(header, &arguments);
+        self.push_frame(Kind::Loop { header }, end, params.len(), results.len());
+        self.builder.switch_to_block(header);
+        let height = self.control.stack.len() - params.len();
+        self.control.stack.truncate(height);
+        self.control
+            .stack
+            .extend_from_slice(self.builder.block_params(header));
+    }
+
+    pub fn if_(&mut self, ty: BlockType) {
+        let condition = self.pop();
+        let (params, results) = self.block_types(ty);
+        let end = self.block_with(&results);
+        let then = self.builder.create_block();
+        let otherwise = self.builder.create_block();
+        self.builder
+            .ins()
+            .brif(condition, then, &[], otherwise, &[]);
+        self.builder.seal_block(then);
+        self.builder.seal_block(otherwise);
+        self.builder.switch_to_block(then);
+        let at = self.control.stack.len() - params.len();
+        let arguments = self.control.stack[at..].to_vec();
+        let kind = Kind::If {
+            otherwise: Some((otherwise, arguments)),
+        };
+        self.push_frame(kind, end, params.len(), results.len());
+    }
+
+    pub fn else_(&mut self) {
+        match self.control.unreachable {
+            None => self.fall_through(),
+            Some(0) => {}
+            Some(_) => return,
+        }
+        let frame = self.control.frames.last_mut().expect("else has an if");
+        let Kind::If { otherwise } = &mut frame.kind else {
+            unreachable!("the body is valid")
+        };
+        let (block, arguments) = otherwise.take().expect("an if has one else");
+        self.control.stack.truncate(frame.height);
+        self.control.stack.extend(arguments);
+        self.control.unreachable = None;
+        self.builder.switch_to_block(block);
+    }
+
+    pub fn end(&mut self) {
+        match &mut self.control.unreachable {
+            None => self.fall_through(),
+            Some(0) => {}
+            Some(depth) => {
+                *depth -= 1;
+                return;
+            }
+        }
+        let frame = self.control.frames.last_mut().expect("end has a frame");
+        // An if without else: its parameters are its results.
+        if let Kind::If { otherwise } = &mut frame.kind
+            && let Some((block, arguments)) = otherwise.take()
+        {
+            frame.end_reached = true;
+            let end = frame.end;
+            let arguments: Vec<BlockArg> = arguments.into_iter().map(BlockArg::from).collect();
+            self.builder.switch_to_block(block);
+            self.builder.ins().jump(end, &arguments);
+        }
+        let frame = self.control.frames.pop().expect("end has a frame");
+        if let Kind::Loop { header } = frame.kind {
+            self.builder.seal_block(header);
+        }
+        self.control.stack.truncate(frame.height);
+        if !frame.end_reached {
+            self.control.unreachable = Some(0);
+            return;
+        }
+        self.control.unreachable = None;
+        self.builder.switch_to_block(frame.end);
+        self.builder.seal_block(frame.end);
+        self.control
+            .stack
+            .extend_from_slice(self.builder.block_params(frame.end));
+        if self.control.frames.is_empty() {
+            let results = self.pop_n(frame.results);
+            self.builder.ins().return_(&results);
+        }
+    }
+
+    /// Where a branch of this depth goes, and with how many operands.
+    fn target(&mut self, depth: u32) -> (Block, usize) {
+        let index = self.control.frames.len() - 1 - depth as usize;
+        let frame = &mut self.control.frames[index];
+        match frame.kind {
+            Kind::Loop { header } => (header, frame.params),
+            _ => {
+                frame.end_reached = true;
+                (frame.end, frame.results)
+            }
+        }
+    }
+
+    /// Falls through to the end of the innermost frame (of a loop: out of it).
+    fn fall_through(&mut self) {
+        let frame = self.control.frames.last_mut().expect("there is a frame");
+        frame.end_reached = true;
+        let (end, results) = (frame.end, frame.results);
+        let arguments = self.top(results);
+        self.builder.ins().jump(end, &arguments);
+    }
+
+    pub fn br(&mut self, depth: u32) {
+        let (block, count) = self.target(depth);
+        let arguments = self.top(count);
+        self.builder.ins().jump(block, &arguments);
+        self.set_unreachable();
+    }
+
+    pub fn br_if(&mut self, depth: u32) {
+        let condition = self.pop();
+        let (block, count) = self.target(depth);
+        let arguments = self.top(count);
+        let next = self.builder.create_block();
+        self.builder
+            .ins()
+            .brif(condition, block, &arguments, next, &[]);
+        self.builder.seal_block(next);
+        self.builder.switch_to_block(next);
+    }
+
+    pub fn br_table(&mut self, table: &BrTable<'_>) -> Result<(), Error> {
+        let index = self.pop();
+        let call = |translator: &mut Self, depth: u32| {
+            let (block, count) = translator.target(depth);
+            let arguments = translator.top(count);
+            translator.builder.func.dfg.block_call(block, &arguments)
+        };
+        let default = call(self, table.default());
+        let mut targets = Vec::new();
+        for depth in table.targets() {
+            targets.push(call(self, depth?));
+        }
+        let table = self
+            .builder
+            .create_jump_table(JumpTableData::new(default, &targets));
+        self.builder.ins().br_table(index, table);
+        self.set_unreachable();
+        Ok(())
+    }
+
+    pub fn return_(&mut self) {
+        let count = self.control.frames[0].results;
+        let results = self.pop_n(count);
+        self.builder.ins().return_(&results);
+        self.set_unreachable();
+    }
+}

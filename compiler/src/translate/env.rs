@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! How code reaches what is outside its function: symbols, signatures, traps.
+
+use crate::module::Module;
+use crate::plan::{Plan, Symbol};
+use crate::translate::clif_type;
+use cranelift_codegen::ir::{
+    AbiParam, ExtFuncData, ExternalName, FuncRef, GlobalValue, GlobalValueData, InstBuilder,
+    MemFlagsData, SigRef, Signature, TrapCode, Type, Value, types,
+};
+use cranelift_codegen::isa::{CallConv, TargetIsa};
+use cranelift_frontend::FunctionBuilder;
+use std::collections::BTreeMap;
+use wasm_aot_symbols::Runtime;
+use wasm_aot_trap::TrapCode as Trap;
+use wasmparser::FuncType;
+
+/// One convention everywhere: that of C, so that host functions and exports need no adapters.
+pub const CALL_CONV: CallConv = CallConv::SystemV;
+
+/// Our trap code as the code generator carries it.
+pub fn trap_code(trap: Trap) -> TrapCode {
+    match trap {
+        Trap::MemoryOutOfBounds => TrapCode::HEAP_OUT_OF_BOUNDS,
+        Trap::IntegerOverflow => TrapCode::INTEGER_OVERFLOW,
+        Trap::IntegerDivideByZero => TrapCode::INTEGER_DIVISION_BY_ZERO,
+        Trap::InvalidConversionToInteger => TrapCode::BAD_CONVERSION_TO_INTEGER,
+        Trap::StackExhausted => TrapCode::STACK_OVERFLOW,
+        other => TrapCode::unwrap_user(other as u8),
+    }
+}
+
+/// The code generator's trap code as ours; `None` for one that no translation makes.
+pub fn from_trap_code(code: TrapCode) -> Option<Trap> {
+    match code {
+        TrapCode::HEAP_OUT_OF_BOUNDS => Some(Trap::MemoryOutOfBounds),
+        TrapCode::INTEGER_OVERFLOW => Some(Trap::IntegerOverflow),
+        TrapCode::INTEGER_DIVISION_BY_ZERO => Some(Trap::IntegerDivideByZero),
+        TrapCode::BAD_CONVERSION_TO_INTEGER => Some(Trap::InvalidConversionToInteger),
+        TrapCode::STACK_OVERFLOW => Some(Trap::StackExhausted),
+        other => Trap::from_u8(other.as_raw().get()),
+    }
+}
+
+/// The signature of a Wasm function type.
+pub fn signature(isa: &dyn TargetIsa, ty: &FuncType) -> Signature {
+    debug_assert_eq!(isa.pointer_type(), types::I64);
+    let mut signature = Signature::new(CALL_CONV);
+    signature
+        .params
+        .extend(ty.params().iter().map(|&ty| AbiParam::new(clif_type(ty))));
+    signature
+        .returns
+        .extend(ty.results().iter().map(|&ty| AbiParam::new(clif_type(ty))));
+    signature
+}
+
+/// Accesses to the instance's own data: aligned, never trapping.
+pub fn trusted() -> MemFlagsData {
+    MemFlagsData::trusted()
+}
+
+/// What a function has referred to so far; each thing is declared once.
+pub struct Env<'a> {
+    pub module: &'a Module<'a>,
+    pub plan: &'a Plan<'a>,
+    pub isa: &'a dyn TargetIsa,
+    functions: BTreeMap<Symbol, FuncRef>,
+    addresses: BTreeMap<Symbol, GlobalValue>,
+    signatures: BTreeMap<u32, SigRef>,
+}
+
+impl<'a> Env<'a> {
+    pub fn new(module: &'a Module<'a>, plan: &'a Plan<'a>, isa: &'a dyn TargetIsa) -> Self {
+        Self {
+            module,
+            plan,
+            isa,
+            functions: BTreeMap::new(),
+            addresses: BTreeMap::new(),
+            signatures: BTreeMap::new(),
+        }
+    }
+
+    /// The signature of a canonical type.
+    pub fn signature(&mut self, builder: &mut FunctionBuilder<'_>, ty: u32) -> SigRef {
+        *self.signatures.entry(ty).or_insert_with(|| {
+            builder.import_signature(signature(self.isa, &self.plan.types[ty as usize].ty))
+        })
+    }
+
+    /// A Wasm function, to be called directly. Calls are short even to imports: where the callee
+    /// is far, the loader puts a veneer between.
+    pub fn function(&mut self, builder: &mut FunctionBuilder<'_>, index: u32) -> FuncRef {
+        let ty = self.plan.function_type(self.module, index);
+        let signature = self.signature(builder, ty);
+        self.callee(builder, Symbol::Function(index), signature)
+    }
+
+    fn callee(
+        &mut self,
+        builder: &mut FunctionBuilder<'_>,
+        symbol: Symbol,
+        signature: SigRef,
+    ) -> FuncRef {
+        *self.functions.entry(symbol).or_insert_with(|| {
+            let name = builder
+                .func
+                .declare_imported_user_function(symbol.to_user());
+            builder.import_function(ExtFuncData {
+                name: ExternalName::user(name),
+                signature,
+                colocated: true,
+                patchable: false,
+            })
+        })
+    }
+
+    /// Calls a function of the runtime.
+    pub fn call_runtime(
+        &mut self,
+        builder: &mut FunctionBuilder<'_>,
+        function: Runtime,
+        arguments: &[Value],
+        result: Option<Type>,
+    ) -> Option<Value> {
+        let mut signature = Signature::new(CALL_CONV);
+        for &argument in arguments {
+            signature
+                .params
+                .push(AbiParam::new(builder.func.dfg.value_type(argument)));
+        }
+        signature.returns.extend(result.map(AbiParam::new));
+        let signature = builder.import_signature(signature);
+        let callee = self.callee(builder, Symbol::runtime(function), signature);
+        let call = builder.ins().call(callee, arguments);
+        builder.inst_results(call).first().copied()
+    }
+
+    /// The address of something in the instance's data, or in that of another.
+    pub fn address(&mut self, builder: &mut FunctionBuilder<'_>, symbol: Symbol) -> Value {
+        let value = *self.addresses.entry(symbol).or_insert_with(|| {
+            let name = builder
+                .func
+                .declare_imported_user_function(symbol.to_user());
+            builder.create_global_value(GlobalValueData::Symbol {
+                name: ExternalName::user(name),
+                offset: 0.into(),
+                colocated: is_near(self.plan, symbol),
+                tls: false,
+            })
+        });
+        builder.ins().symbol_value(types::I64, value)
+    }
+
+    /// Traps unless the condition holds.
+    pub fn require(&mut self, builder: &mut FunctionBuilder<'_>, condition: Value, trap: Trap) {
+        builder.ins().trapz(condition, trap_code(trap));
+    }
+}
+
+/// Whether the symbol is certainly within 2 GiB of the code: in the same object.
+fn is_near(plan: &Plan<'_>, symbol: Symbol) -> bool {
+    match symbol {
+        Symbol::Memory(i) => !plan.memories[i as usize].imported,
+        Symbol::Table(i) => !plan.tables[i as usize].imported,
+        Symbol::Global(i) => !plan.globals[i as usize].imported,
+        Symbol::MemoryBase(_) => false,
+        _ => true,
+    }
+}

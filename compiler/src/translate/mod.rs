@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! WebAssembly to Cranelift IR: one function at a time, nothing shared between functions but the
+//! module's facts and the plan.
+//!
+//! - [`env`](self::env): how code names and reaches what is outside the function;
+//! - [`control`](self::control): blocks, branches, the operand stack, unreachable code;
+//! - [`memory`](self::memory), [`table`](self::table): linear memory and tables;
+//! - [`operators`](self::operators): everything else, operator by operator;
+//! - [`support`](self::support): code without a Wasm body: instantiation and trampolines.
+
+mod control;
+mod env;
+mod memory;
+mod operators;
+mod support;
+mod table;
+
+pub use env::from_trap_code as trap;
+pub use support::{instantiate, trampoline};
+
+use crate::error::Error;
+use crate::module::Module;
+use crate::plan::{Plan, Symbol};
+use control::Control;
+use cranelift_codegen::ir::{Function, InstBuilder, SourceLoc, Type, UserFuncName, types};
+use cranelift_codegen::isa::TargetIsa;
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
+use env::Env;
+use wasmparser::{FunctionBody, ValType};
+
+/// The Cranelift type of a Wasm value. References are addresses.
+pub(crate) fn clif_type(ty: ValType) -> Type {
+    match ty {
+        ValType::I32 => types::I32,
+        ValType::I64 | ValType::Ref(_) => types::I64,
+        ValType::F32 => types::F32,
+        ValType::F64 => types::F64,
+        ValType::V128 => types::I8X16,
+    }
+}
+
+/// The state of translating one function.
+struct Translator<'a, 'f> {
+    env: Env<'a>,
+    builder: FunctionBuilder<'f>,
+    control: Control,
+    locals: Vec<Variable>,
+}
+
+/// Translates the body of the function with this index.
+///
+/// # Errors
+/// For an operator that this compiler does not know; the body itself has been validated.
+pub fn function(
+    module: &Module<'_>,
+    plan: &Plan<'_>,
+    isa: &dyn TargetIsa,
+    context: &mut FunctionBuilderContext,
+    index: u32,
+    body: &FunctionBody<'_>,
+) -> Result<Function, Error> {
+    let ty = &plan.types[plan.function_type(module, index) as usize].ty;
+    let signature = env::signature(isa, ty);
+    let name = UserFuncName::User(Symbol::Function(index).to_user());
+    let mut function = Function::with_name_signature(name, signature);
+    let mut translator = Translator {
+        env: Env::new(module, plan, isa),
+        builder: FunctionBuilder::new(&mut function, context),
+        control: Control::default(),
+        locals: Vec::new(),
+    };
+    translator.body(ty, body)?;
+    let Translator { builder, .. } = translator;
+    builder.finalize(isa.frontend_config());
+    Ok(function)
+}
+
+impl Translator<'_, '_> {
+    fn body(&mut self, ty: &wasmparser::FuncType, body: &FunctionBody<'_>) -> Result<(), Error> {
+        let entry = self.builder.create_block();
+        self.builder.append_block_params_for_function_params(entry);
+        self.builder.switch_to_block(entry);
+        self.builder.seal_block(entry);
+        self.builder.set_srcloc(source(body.range().start));
+        for (position, &param) in ty.params().iter().enumerate() {
+            let variable = self.builder.declare_var(clif_type(param));
+            let value = self.builder.block_params(entry)[position];
+            self.builder.def_var(variable, value);
+            self.locals.push(variable);
+        }
+        let mut reader = body.get_locals_reader()?;
+        for _ in 0..reader.get_count() {
+            let (count, ty) = reader.read()?;
+            let zero = self.zero(ty);
+            for _ in 0..count {
+                let variable = self.builder.declare_var(clif_type(ty));
+                self.builder.def_var(variable, zero);
+                self.locals.push(variable);
+            }
+        }
+        self.push_function_frame(ty);
+        let mut operators = body.get_operators_reader()?;
+        while !operators.eof() {
+            let (operator, offset) = operators.read_with_offset()?;
+            self.builder.set_srcloc(source(offset));
+            self.operator(&operator, offset)?;
+        }
+        Ok(())
+    }
+
+    /// The value that a local of this type begins with.
+    fn zero(&mut self, ty: ValType) -> cranelift_codegen::ir::Value {
+        match ty {
+            ValType::F32 => self.builder.ins().f32const(0.0),
+            ValType::F64 => self.builder.ins().f64const(0.0),
+            other => self.builder.ins().iconst(clif_type(other), 0),
+        }
+    }
+}
+
+/// A byte offset of the module as the code generator carries it.
+fn source(offset: u64) -> SourceLoc {
+    SourceLoc::new(u32::try_from(offset).unwrap_or(u32::MAX))
+}

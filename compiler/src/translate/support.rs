@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! Code without a Wasm body: `MODULE:instantiate`, and the invoke trampolines.
+
+use super::control::Control;
+use super::env::{self, CALL_CONV, Env, trusted};
+use super::{Translator, clif_type};
+use crate::error::Error;
+use crate::module::{ElementItem, Module, SegmentMode};
+use crate::plan::{Action, Plan, Symbol};
+use cranelift_codegen::ir::{
+    AbiParam, Function, InstBuilder, Signature, UserFuncName, Value, types,
+};
+use cranelift_codegen::isa::TargetIsa;
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use wasm_aot_symbols::Runtime;
+use wasmparser::ConstExpr;
+
+/// Bytes of an argument or result slot of a trampoline.
+const SLOT: i32 = 16;
+
+/// Makes `MODULE:instantiate`: does what the plan left over, in the specification's order
+/// ("Instantiation"); a trap in it is a trap of the module.
+///
+/// # Errors
+/// For a constant expression that this compiler does not know.
+pub fn instantiate(
+    module: &Module<'_>,
+    plan: &Plan<'_>,
+    isa: &dyn TargetIsa,
+    context: &mut FunctionBuilderContext,
+) -> Result<Function, Error> {
+    let name = UserFuncName::User(Symbol::Instantiate.to_user());
+    let mut function = Function::with_name_signature(name, Signature::new(CALL_CONV));
+    let mut translator = Translator {
+        env: Env::new(module, plan, isa),
+        builder: FunctionBuilder::new(&mut function, context),
+        control: Control::default(),
+        locals: Vec::new(),
+    };
+    let entry = translator.builder.create_block();
+    translator.builder.switch_to_block(entry);
+    translator.builder.seal_block(entry);
+    for &action in &plan.actions {
+        translator.action(action)?;
+    }
+    translator.builder.ins().return_(&[]);
+    let Translator { builder, .. } = translator;
+    builder.finalize(isa.frontend_config());
+    Ok(function)
+}
+
+impl Translator<'_, '_> {
+    fn action(&mut self, action: Action) -> Result<(), Error> {
+        let module = self.env.module;
+        match action {
+            Action::Global(index) => {
+                let imported = module.globals.len() - module.global_inits.len();
+                let value = self.expression(&module.global_inits[index as usize - imported])?;
+                let address = self.env.address(&mut self.builder, Symbol::Global(index));
+                self.builder.ins().store(trusted(), value, address, 0);
+            }
+            Action::TableInit(table) => {
+                let init = module.table_inits[table as usize]
+                    .as_ref()
+                    .expect("it has one");
+                let value = self.expression(init)?;
+                let zero = self.builder.ins().iconst(types::I64, 0);
+                let count = self.table_length(table);
+                let slot = self.table_range(table, zero, count);
+                let arguments = [slot, value, count];
+                self.env
+                    .call_runtime(&mut self.builder, Runtime::TableFill, &arguments, None);
+            }
+            Action::ElementItems(index) => self.element_items(index)?,
+            Action::Element(index) => {
+                let element = &module.elements[index as usize];
+                let SegmentMode::Active {
+                    index: table,
+                    offset,
+                } = &element.mode
+                else {
+                    unreachable!("the plan lists active segments only");
+                };
+                let start = self.expression(offset)?;
+                let start = self.builder.ins().uextend(types::I64, start);
+                let count = self
+                    .builder
+                    .ins()
+                    .iconst(types::I64, element.items.len() as i64);
+                let slot = self.table_range(*table, start, count);
+                let zero = self.builder.ins().iconst(types::I64, 0);
+                self.copy_elements(index, zero, slot, count);
+            }
+            Action::Data(index) => {
+                let data = &module.data[index as usize];
+                let SegmentMode::Active {
+                    index: memory,
+                    offset,
+                } = &data.mode
+                else {
+                    unreachable!("the plan lists active segments only");
+                };
+                let start = self.expression(offset)?;
+                let start = self.builder.ins().uextend(types::I64, start);
+                let count = self
+                    .builder
+                    .ins()
+                    .iconst(types::I64, data.bytes.len() as i64);
+                let address = self.memory_range(*memory, start, count);
+                if !data.bytes.is_empty() {
+                    let source = self.env.address(&mut self.builder, Symbol::Data(index));
+                    let arguments = [address, source, count];
+                    self.env.call_runtime(
+                        &mut self.builder,
+                        Runtime::Memcpy,
+                        &arguments,
+                        Some(types::I64),
+                    );
+                }
+            }
+            Action::Start(function) => self.call(function),
+        }
+        Ok(())
+    }
+
+    fn element_items(&mut self, index: u32) -> Result<(), Error> {
+        let module = self.env.module;
+        for (position, item) in module.elements[index as usize].items.iter().enumerate() {
+            let value = match item {
+                ElementItem::Function(function) => self
+                    .env
+                    .address(&mut self.builder, Symbol::FuncRef(*function)),
+                ElementItem::Expression(expression) => self.expression(expression)?,
+            };
+            let array = self.env.address(&mut self.builder, Symbol::Element(index));
+            let slot = self.builder.ins().iadd_imm_u(array, position as i64 * 8);
+            self.builder.ins().store(trusted(), value, slot, 0);
+        }
+        Ok(())
+    }
+
+    /// The value of a constant expression: its operators are a part of a body's.
+    fn expression(&mut self, expression: &ConstExpr<'_>) -> Result<Value, Error> {
+        if let Some(value) = self.env.plan.evaluate(expression) {
+            return Ok(self.constant(value));
+        }
+        let mut operators = expression.get_operators_reader();
+        while !operators.is_end_then_eof() {
+            let (operator, offset) = operators.read_with_offset()?;
+            self.operator(&operator, offset)?;
+        }
+        Ok(self.pop())
+    }
+}
+
+/// Makes the invoke trampoline of a type: `fn(callee, slots)`, as `wasm-aot-symbols` says.
+pub fn trampoline(
+    module: &Module<'_>,
+    plan: &Plan<'_>,
+    isa: &dyn TargetIsa,
+    context: &mut FunctionBuilderContext,
+    ty: u32,
+) -> Function {
+    let name = UserFuncName::User(Symbol::Trampoline(ty).to_user());
+    let mut signature = Signature::new(CALL_CONV);
+    signature
+        .params
+        .extend([AbiParam::new(types::I64), AbiParam::new(types::I64)]);
+    let mut function = Function::with_name_signature(name, signature);
+    let mut env = Env::new(module, plan, isa);
+    let mut builder = FunctionBuilder::new(&mut function, context);
+    let entry = builder.create_block();
+    builder.append_block_params_for_function_params(entry);
+    builder.switch_to_block(entry);
+    builder.seal_block(entry);
+    let (callee, slots) = (
+        builder.block_params(entry)[0],
+        builder.block_params(entry)[1],
+    );
+    let function_type = &plan.types[ty as usize].ty;
+    let mut arguments = Vec::new();
+    for (position, &param) in function_type.params().iter().enumerate() {
+        let offset = position as i32 * SLOT;
+        let value = builder
+            .ins()
+            .load(clif_type(param), env::trusted(), slots, offset);
+        arguments.push(value);
+    }
+    let signature = env.signature(&mut builder, ty);
+    let call = builder.ins().call_indirect(signature, callee, &arguments);
+    for (position, result) in builder.inst_results(call).to_vec().into_iter().enumerate() {
+        builder
+            .ins()
+            .store(env::trusted(), result, slots, position as i32 * SLOT);
+    }
+    builder.ins().return_(&[]);
+    builder.finalize(isa.frontend_config());
+    function
+}

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! Tables, references, indirect calls.
+//!
+//! An element is one 64-bit word: 0, or the address of a `FuncRef` (or the host's word for
+//! `externref`). Elements of a table that cannot grow stand in the object's data under a symbol
+//! of their own; its length is then a constant of the code.
+
+use super::Translator;
+use super::env::{trap_code, trusted};
+use crate::plan::{Symbol, TableStorage};
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
+use wasm_aot_object::descriptor;
+use wasm_aot_symbols::Runtime;
+use wasm_aot_trap::TrapCode as Trap;
+
+impl Translator<'_, '_> {
+    /// The table's length in elements, now.
+    pub fn table_length(&mut self, table: u32) -> Value {
+        let plan = &self.env.plan.tables[table as usize];
+        match plan.storage {
+            TableStorage::Inline => self.builder.ins().iconst(types::I64, plan.min as i64),
+            TableStorage::Dynamic => {
+                let descriptor = self.env.address(&mut self.builder, Symbol::Table(table));
+                let offset = descriptor::TABLE_LENGTH_OFFSET;
+                self.builder
+                    .ins()
+                    .load(types::I64, trusted(), descriptor, offset)
+            }
+        }
+    }
+
+    fn table_base(&mut self, table: u32) -> Value {
+        match self.env.plan.tables[table as usize].storage {
+            TableStorage::Inline => self
+                .env
+                .address(&mut self.builder, Symbol::TableElements(table)),
+            TableStorage::Dynamic => {
+                let descriptor = self.env.address(&mut self.builder, Symbol::Table(table));
+                let offset = descriptor::TABLE_BASE_OFFSET;
+                self.builder
+                    .ins()
+                    .load(types::I64, trusted(), descriptor, offset)
+            }
+        }
+    }
+
+    /// The address of an element, after checking the index (an `i32`).
+    fn table_slot(&mut self, table: u32, index: Value, trap: Trap) -> Value {
+        let index = self.builder.ins().uextend(types::I64, index);
+        let length = self.table_length(table);
+        let inside = self
+            .builder
+            .ins()
+            .icmp(IntCC::UnsignedLessThan, index, length);
+        self.env.require(&mut self.builder, inside, trap);
+        let base = self.table_base(table);
+        let offset = self.builder.ins().ishl_imm_u(index, 3);
+        self.builder.ins().iadd(base, offset)
+    }
+
+    /// The address of the first of several elements, after checking that all are inside.
+    pub fn table_range(&mut self, table: u32, start: Value, count: Value) -> Value {
+        let length = self.table_length(table);
+        let end = self.builder.ins().iadd(start, count);
+        let inside = self
+            .builder
+            .ins()
+            .icmp(IntCC::UnsignedLessThanOrEqual, end, length);
+        self.env
+            .require(&mut self.builder, inside, Trap::TableOutOfBounds);
+        let base = self.table_base(table);
+        let offset = self.builder.ins().ishl_imm_u(start, 3);
+        self.builder.ins().iadd(base, offset)
+    }
+
+    pub fn table_get(&mut self, table: u32) {
+        let index = self.pop();
+        let slot = self.table_slot(table, index, Trap::TableOutOfBounds);
+        let value = self.builder.ins().load(types::I64, trusted(), slot, 0);
+        self.push(value);
+    }
+
+    pub fn table_set(&mut self, table: u32) {
+        let value = self.pop();
+        let index = self.pop();
+        let slot = self.table_slot(table, index, Trap::TableOutOfBounds);
+        self.builder.ins().store(trusted(), value, slot, 0);
+    }
+
+    pub fn table_size(&mut self, table: u32) {
+        let length = self.table_length(table);
+        let length = self.builder.ins().ireduce(types::I32, length);
+        self.push(length);
+    }
+
+    pub fn table_grow(&mut self, table: u32) {
+        let delta = self.pop_unsigned();
+        let init = self.pop();
+        let descriptor = self.env.address(&mut self.builder, Symbol::Table(table));
+        let arguments = [descriptor, delta, init];
+        let old = self
+            .env
+            .call_runtime(
+                &mut self.builder,
+                Runtime::TableGrow,
+                &arguments,
+                Some(types::I64),
+            )
+            .expect("it has a result");
+        let old = self.builder.ins().ireduce(types::I32, old);
+        self.push(old);
+    }
+
+    pub fn table_fill(&mut self, table: u32) {
+        let count = self.pop_unsigned();
+        let value = self.pop();
+        let start = self.pop_unsigned();
+        let slot = self.table_range(table, start, count);
+        let arguments = [slot, value, count];
+        self.env
+            .call_runtime(&mut self.builder, Runtime::TableFill, &arguments, None);
+    }
+
+    pub fn table_copy(&mut self, to: u32, from: u32) {
+        let count = self.pop_unsigned();
+        let source = self.pop_unsigned();
+        let destination = self.pop_unsigned();
+        let source = self.table_range(from, source, count);
+        let destination = self.table_range(to, destination, count);
+        let bytes = self.builder.ins().ishl_imm_u(count, 3);
+        let arguments = [destination, source, bytes];
+        self.env.call_runtime(
+            &mut self.builder,
+            Runtime::Memmove,
+            &arguments,
+            Some(types::I64),
+        );
+    }
+
+    pub fn table_init(&mut self, table: u32, segment: u32) {
+        let count = self.pop_unsigned();
+        let source = self.pop_unsigned();
+        let destination = self.pop_unsigned();
+        let cell = self
+            .env
+            .address(&mut self.builder, Symbol::ElementLength(segment));
+        let length = self.builder.ins().load(types::I64, trusted(), cell, 0);
+        let end = self.builder.ins().iadd(source, count);
+        let inside = self
+            .builder
+            .ins()
+            .icmp(IntCC::UnsignedLessThanOrEqual, end, length);
+        self.env
+            .require(&mut self.builder, inside, Trap::TableOutOfBounds);
+        let destination = self.table_range(table, destination, count);
+        // A segment without an array is empty at run time: the check above left only count 0.
+        if !self.env.plan.element_arrays.contains(&segment) {
+            return;
+        }
+        self.copy_elements(segment, source, destination, count);
+    }
+
+    /// Copies from an element segment to a table; everything has been checked.
+    pub fn copy_elements(&mut self, segment: u32, from: Value, slot: Value, count: Value) {
+        let array = self
+            .env
+            .address(&mut self.builder, Symbol::Element(segment));
+        let offset = self.builder.ins().ishl_imm_u(from, 3);
+        let source = self.builder.ins().iadd(array, offset);
+        let bytes = self.builder.ins().ishl_imm_u(count, 3);
+        let arguments = [slot, source, bytes];
+        self.env.call_runtime(
+            &mut self.builder,
+            Runtime::Memcpy,
+            &arguments,
+            Some(types::I64),
+        );
+    }
+
+    pub fn ref_func(&mut self, function: u32) {
+        let reference = self
+            .env
+            .address(&mut self.builder, Symbol::FuncRef(function));
+        self.push(reference);
+    }
+
+    pub fn ref_is_null(&mut self) {
+        let reference = self.pop();
+        let null = self.builder.ins().icmp_imm_u(IntCC::Equal, reference, 0);
+        let null = self.builder.ins().uextend(types::I32, null);
+        self.push(null);
+    }
+
+    pub fn call(&mut self, function: u32) {
+        let ty = self.env.plan.function_type(self.env.module, function);
+        let arguments = self.pop_n(self.env.plan.types[ty as usize].ty.params().len());
+        let callee = self.env.function(&mut self.builder, function);
+        let call = self.builder.ins().call(callee, &arguments);
+        let results = self.builder.inst_results(call).to_vec();
+        results.into_iter().for_each(|result| self.push(result));
+    }
+
+    /// A null element is caught by the hardware: reading its type faults near address 0.
+    pub fn call_indirect(&mut self, table: u32, type_index: u32) {
+        let index = self.pop();
+        let slot = self.table_slot(table, index, Trap::UndefinedElement);
+        let reference = self.builder.ins().load(types::I64, trusted(), slot, 0);
+        let ty = self.env.plan.type_of[type_index as usize];
+        let plan = &self.env.plan.types[ty as usize];
+        let flags = MemFlagsData::new()
+            .with_aligned()
+            .with_trap_code(Some(trap_code(Trap::UninitializedElement)));
+        let offset = descriptor::FUNCREF_TYPE_OFFSET;
+        let found = self
+            .builder
+            .ins()
+            .load(types::I32, flags, reference, offset);
+        let same = self
+            .builder
+            .ins()
+            .icmp_imm_u(IntCC::Equal, found, i64::from(plan.id));
+        self.env
+            .require(&mut self.builder, same, Trap::IndirectCallTypeMismatch);
+        let offset = descriptor::FUNCREF_CODE_OFFSET;
+        let code = self
+            .builder
+            .ins()
+            .load(types::I64, trusted(), reference, offset);
+        let arguments = self.pop_n(plan.ty.params().len());
+        let signature = self.env.signature(&mut self.builder, ty);
+        let call = self
+            .builder
+            .ins()
+            .call_indirect(signature, code, &arguments);
+        let results = self.builder.inst_results(call).to_vec();
+        results.into_iter().for_each(|result| self.push(result));
+    }
+}
