@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! `wasm-aot build`: a module to an object; and the compile options that other commands share.
+
+use crate::files;
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+use wasm_aot_compiler::{Bounds, Cpu, MemoryBase, OptLevel, Options};
+
+/// How accesses to linear memory are checked.
+#[derive(Clone, Copy, ValueEnum)]
+enum BoundsArgument {
+    /// By guard regions around the memory: one instruction an access.
+    Guard,
+    /// By a comparison before each access.
+    Explicit,
+}
+
+/// How much to optimise.
+#[derive(Clone, Copy, ValueEnum)]
+enum OptArgument {
+    /// Not at all.
+    #[value(name = "0")]
+    None,
+    /// For speed.
+    #[value(name = "2")]
+    Speed,
+    /// For speed and size.
+    #[value(name = "s")]
+    SpeedAndSize,
+}
+
+/// Options of the compiler.
+#[derive(Args)]
+#[command(next_help_heading = "Compiler options")]
+pub struct CompilerArguments {
+    /// How accesses to linear memory are checked.
+    #[arg(long, value_enum, default_value = "guard", value_name = "HOW")]
+    bounds: BoundsArgument,
+    /// Address of byte 0 of the linear memory (a multiple of 0x10000 below 2 GiB), or
+    /// `relocate` to let the loader choose.
+    #[arg(long, default_value = "0x10000000", value_parser = memory_base, value_name = "ADDRESS")]
+    memory_base: MemoryBase,
+    /// What the code may use: `baseline` (x86-64-v2), `native` (this machine), or a
+    /// comma-separated list of processors and features as Cranelift names them
+    /// (`x86-64-v3`, `has_avx`).
+    #[arg(long, default_value = "baseline", value_name = "CPU")]
+    cpu: String,
+    /// Target architecture (a triple; only its architecture matters).
+    #[arg(long, value_name = "TRIPLE")]
+    target: Option<String>,
+    /// Optimisation level.
+    #[arg(
+        short = 'O',
+        long,
+        value_enum,
+        default_value = "2",
+        value_name = "LEVEL"
+    )]
+    opt_level: OptArgument,
+}
+
+fn memory_base(text: &str) -> Result<MemoryBase, String> {
+    if text == "relocate" {
+        return Ok(MemoryBase::Relocatable);
+    }
+    let parsed = match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    parsed
+        .map(MemoryBase::Constant)
+        .map_err(|_| "neither a number (decimal, or hexadecimal with 0x) nor `relocate`".into())
+}
+
+impl CompilerArguments {
+    /// As the compiler takes them.
+    pub fn options(&self, module_name: &str) -> Result<Options> {
+        let mut options = Options {
+            module_name: module_name.into(),
+            ..Options::default()
+        };
+        if let Some(target) = &self.target {
+            // A bare architecture is enough.
+            let triple = if target.contains('-') {
+                target.clone()
+            } else {
+                format!("{target}-unknown-unknown-elf")
+            };
+            options.target = match triple.parse() {
+                Ok(triple) => triple,
+                Err(error) => bail!("--target {target}: {error}"),
+            };
+        }
+        options.bounds = match self.bounds {
+            BoundsArgument::Guard => Bounds::Guard,
+            BoundsArgument::Explicit => Bounds::Explicit,
+        };
+        options.memory_base = self.memory_base;
+        options.cpu = Cpu::parse(&self.cpu);
+        options.opt_level = match self.opt_level {
+            OptArgument::None => OptLevel::None,
+            OptArgument::Speed => OptLevel::Speed,
+            OptArgument::SpeedAndSize => OptLevel::SpeedAndSize,
+        };
+        Ok(options)
+    }
+
+    /// The object of a file that is a module or already an object.
+    pub fn object(&self, path: &Path, module_name: &str) -> Result<Vec<u8>> {
+        let bytes = files::read(path)?;
+        if files::is_elf(&bytes) {
+            return Ok(bytes);
+        }
+        compile(path, &bytes, &self.options(module_name)?)
+    }
+}
+
+fn compile(path: &Path, bytes: &[u8], options: &Options) -> Result<Vec<u8>> {
+    wasm_aot_compiler::compile(bytes, options).with_context(|| path.display().to_string())
+}
+
+/// Compile a WebAssembly module (.wasm or .wat) to a relocatable native object (ELF64).
+#[derive(Args)]
+pub struct Arguments {
+    /// The module; `-` for standard input.
+    input: PathBuf,
+    /// The object; by default the module's file name with `.o`, in the current directory.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// First part of the object's symbols: exports are `NAME.export`.
+    #[arg(long, default_value = "main", value_name = "NAME")]
+    module_name: String,
+    /// Print what was done as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    compiler: CompilerArguments,
+}
+
+#[derive(Serialize)]
+struct Done<'a> {
+    input: &'a Path,
+    output: &'a Path,
+    input_bytes: usize,
+    output_bytes: usize,
+    seconds: f64,
+}
+
+pub fn main(arguments: &Arguments) -> Result<ExitCode> {
+    let output = match &arguments.output {
+        Some(output) => output.clone(),
+        None => match arguments.input.file_name() {
+            Some(name) if name != "-" => PathBuf::from(name).with_extension("o"),
+            _ => bail!("the input has no file name: say the output with -o"),
+        },
+    };
+    let start = Instant::now();
+    let options = arguments.compiler.options(&arguments.module_name)?;
+    let bytes = files::read(&arguments.input)?;
+    if files::is_elf(&bytes) {
+        bail!(
+            "{} is an ELF file, not a WebAssembly module",
+            arguments.input.display()
+        );
+    }
+    let object = compile(&arguments.input, &bytes, &options)?;
+    files::write(&output, &object, false)?;
+    if arguments.json {
+        let done = Done {
+            input: &arguments.input,
+            output: &output,
+            input_bytes: bytes.len(),
+            output_bytes: object.len(),
+            seconds: start.elapsed().as_secs_f64(),
+        };
+        println!("{}", serde_json::to_string(&done)?);
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! `wasm-aot`: compile WebAssembly modules ahead of time, run them on Linux and on seL4.
+//!
+//! Exit status: 0 for success, 1 for an error (one `error:` line on standard error), 2 for a
+//! command line that cannot be understood, 134 for a trap of the guest; `run` otherwise ends with
+//! the guest's own status.
+
+mod build;
+mod files;
+mod inspect;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Ahead-of-time compiler from WebAssembly to native objects, for Linux and seL4.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Build(build::Arguments),
+    Inspect(inspect::Arguments),
+}
+
+fn main() -> ExitCode {
+    let result: Result<ExitCode> = match Cli::parse().command {
+        Command::Build(arguments) => build::main(&arguments),
+        Command::Inspect(arguments) => inspect::main(&arguments),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
