@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! Calls from the app runtime to the root task: what an app may ask for.
+//!
+//! A call is an seL4 message through [`ENDPOINT`]: the label is the [`Service`], the message
+//! registers are its arguments. The answer's register 0 is a [`Status`], register 1 a result.
+
+/// The app's capability for service calls: slot in its CSpace.
+pub const ENDPOINT: u64 = 1;
+/// The capability that the kernel sends faults through: slot in its CSpace.
+pub const FAULT_ENDPOINT: u64 = 2;
+/// log2 of the slots in an app's CSpace.
+pub const CSPACE_BITS: u64 = 2;
+
+/// Bytes that one [`Service::Write`] takes at most: the message registers (120 on every
+/// architecture, libsel4 `seL4_MsgMaxLength`) without the two that are its arguments.
+pub const WRITE_MAX: usize = (120 - 2) * 8;
+
+macro_rules! services {
+    ($($(#[$doc:meta])* $name:ident = $number:literal;)*) => {
+        /// What is asked for.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[repr(u64)]
+        pub enum Service {
+            $($(#[$doc])* $name = $number,)*
+        }
+
+        impl Service {
+            /// The service of a message's label.
+            #[must_use]
+            pub const fn from_label(label: u64) -> Option<Self> {
+                match label {
+                    $($number => Some(Self::$name),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+services! {
+    /// (stream: 1 or 2, byte count up to [`WRITE_MAX`], bytes...) -> bytes written.
+    Write = 1;
+    /// (exit code): the app has ended. Never answered.
+    Exit = 2;
+    /// (address, bytes): make this part of a growable region accessible. The bytes are zero.
+    Grow = 3;
+    /// (trap code, `wasm-aot-trap`): the app traps here, by the runtime's decision. Never
+    /// answered.
+    Trap = 4;
+}
+
+/// The answer to a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u64)]
+pub enum Status {
+    /// Done.
+    Done = 0,
+    /// Not possible now, or not for this app.
+    Refused = 1,
+    /// The message makes no sense.
+    Invalid = 2,
+}

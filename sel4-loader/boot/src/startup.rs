@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! The start-up page: what an app finds at [`crate::space::STARTUP`] when it begins.
+//!
+//! A [`Page`], then the bytes of the strings. The root task writes it; the app's runtime trusts
+//! the root task, but still reads it through [`Startup::parse`], which cannot go astray.
+
+use crate::strings::Strings;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// First word of the page; the last byte is the version.
+pub const MAGIC: u64 = u64::from_le_bytes(*b"waSTART\x01");
+
+/// A range of the bytes that follow [`Page`], counted from the page's first byte.
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Range {
+    /// First byte.
+    pub offset: u32,
+    /// Bytes.
+    pub length: u32,
+}
+
+/// The fixed part. All addresses are the app's.
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Page {
+    /// [`MAGIC`].
+    pub magic: u64,
+    /// Ticks of the time stamp counter in a second; 0 where it could not be measured.
+    pub tsc_hz: u64,
+    /// The time stamp counter when the root task started.
+    pub tsc_start: u64,
+    /// Nanoseconds since 1970-01-01 00:00 UTC at `tsc_start`; 0 where there is no clock.
+    pub epoch_ns: u64,
+    /// `MODULE:instantiate`.
+    pub instantiate: u64,
+    /// The function to run after that; 0 for none.
+    pub callee: u64,
+    /// The trampoline that calls `callee` with slots; 0 where it is called directly, `fn()`.
+    pub trampoline: u64,
+    /// Descriptor of the memory that WASI calls refer to; 0 where there is none.
+    pub memory: u64,
+    /// Arguments, `argv[0]` first.
+    pub args: Range,
+    /// Environment, `NAME=value`.
+    pub env: Range,
+    /// Type of `callee` as text, `(i32 i64) -> (f32)`; empty where it is called directly.
+    pub signature: Range,
+    /// [`flags`].
+    pub flags: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// Bits of [`Page::flags`].
+pub mod flags {
+    /// The function was named by the user: its arguments are those after `argv[0]`, its results
+    /// are printed one a line.
+    pub const INVOKE: u32 = 1;
+    /// The processor has RDRAND.
+    pub const RDRAND: u32 = 2;
+}
+
+/// The page and its strings.
+#[derive(Clone, Copy, Debug)]
+pub struct Startup<'a> {
+    /// The fixed part.
+    pub page: &'a Page,
+    /// Arguments.
+    pub args: Strings<'a>,
+    /// Environment.
+    pub env: Strings<'a>,
+    /// Type of the function to run.
+    pub signature: &'a str,
+}
+
+impl<'a> Startup<'a> {
+    /// Reads the page and what follows it. `None` where it is none.
+    #[must_use]
+    pub fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let (page, _) = Page::ref_from_prefix(bytes).ok()?;
+        let range = |r: Range| bytes.get(r.offset as usize..)?.get(..r.length as usize);
+        if page.magic != MAGIC {
+            return None;
+        }
+        Some(Self {
+            page,
+            args: Strings::new(range(page.args)?)?,
+            env: Strings::new(range(page.env)?)?,
+            signature: core::str::from_utf8(range(page.signature)?).ok()?,
+        })
+    }
+}
+
+/// Writes the page and its strings into `out`, which is zero. `None` where they do not fit. The
+/// ranges of `page` are filled in here.
+#[must_use]
+pub fn write(
+    mut page: Page,
+    args: Strings<'_>,
+    env: Strings<'_>,
+    signature: &str,
+    out: &mut [u8],
+) -> Option<()> {
+    let mut at = size_of::<Page>();
+    let mut place = |bytes: &[u8]| {
+        out.get_mut(at..)?
+            .get_mut(..bytes.len())?
+            .copy_from_slice(bytes);
+        let range = Range {
+            offset: u32::try_from(at).ok()?,
+            length: u32::try_from(bytes.len()).ok()?,
+        };
+        at += bytes.len();
+        Some(range)
+    };
+    page.magic = MAGIC;
+    page.args = place(args.bytes())?;
+    page.env = place(env.bytes())?;
+    page.signature = place(signature.as_bytes())?;
+    page.write_to_prefix(out).ok()
+}
+
+/// Bytes that [`write`] needs.
+#[must_use]
+pub fn size(args: Strings<'_>, env: Strings<'_>, signature: &str) -> usize {
+    size_of::<Page>() + args.bytes().len() + env.bytes().len() + signature.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::strings::join;
+
+    #[test]
+    fn pages_round_trip() {
+        let (args, env) = (join(&["prog", "x y"]), join(&["A=1"]));
+        let args = Strings::new(&args).unwrap();
+        let env = Strings::new(&env).unwrap();
+        let page = Page {
+            callee: 77,
+            ..Page::default()
+        };
+        let mut buffer = [0u64; 64];
+        let out = buffer.as_mut_bytes();
+        write(page, args, env, "() -> ()", out).unwrap();
+        let back = Startup::parse(out).unwrap();
+        assert_eq!(back.page.callee, 77);
+        assert_eq!(back.args, args);
+        assert_eq!(back.env, env);
+        assert_eq!(back.signature, "() -> ()");
+        let used = size(args, env, "() -> ()");
+        assert!(write(page, args, env, "() -> ()", &mut out[..used - 1]).is_none());
+        assert!(write(page, args, env, "() -> ()", &mut out[..used]).is_some());
+    }
+
+    #[test]
+    fn damage_never_panics() {
+        let mut buffer = [0u64; 64];
+        let out = buffer.as_mut_bytes();
+        write(Page::default(), Strings::EMPTY, Strings::EMPTY, "", out).unwrap();
+        for position in 0..size_of::<Page>() {
+            for bit in 0..8 {
+                out[position] ^= 1 << bit;
+                let _ = Startup::parse(out);
+                out[position] ^= 1 << bit;
+            }
+        }
+    }
+}
