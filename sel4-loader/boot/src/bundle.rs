@@ -14,6 +14,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 pub const MAGIC: [u8; 8] = *b"waBUNDLE";
 /// The version of everything in this module.
 pub const VERSION: u32 = 1;
+/// What stands where a bundle goes in a root task that has none: the linker script writes it, the
+/// host finds the segment by it and replaces it.
+pub const PAYLOAD_MARKER: &[u8; 16] = b"wasm-aot payload";
 /// Apps in a bundle, at most: their index is a `u16` in frames, and the last one means none.
 pub const MAX_APPS: u32 = 65_535;
 

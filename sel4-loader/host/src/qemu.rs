@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! Boots an image in QEMU and gives what it says to the caller as it comes.
+//!
+//! The first serial port (the console) is QEMU's standard error, the second one (the host
+//! channel) its standard output: no sockets, no files, and nothing survives this process.
+
+use sel4_boot::frame::{Decoder, Kind, NO_APP};
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long QEMU may take to end after the root task said that it is done.
+const SHUTDOWN: Duration = Duration::from_secs(2);
+
+/// What all ways to start QEMU share: machine, processor, the device that ends it.
+const MACHINE: &str = "-M q35 -accel tcg -cpu max -display none -no-reboot -nodefaults -device \
+                       isa-debug-exit,iobase=0xf4,iosize=4";
+
+/// How to boot.
+#[derive(Clone, Debug)]
+pub struct Qemu {
+    /// The program.
+    pub program: PathBuf,
+    /// Memory of the machine in MiB.
+    pub memory_mib: u32,
+    /// After this long QEMU is ended and [`QemuError::Timeout`] returned.
+    pub timeout: Option<Duration>,
+}
+
+impl Default for Qemu {
+    fn default() -> Self {
+        Self {
+            program: "qemu-system-x86_64".into(),
+            memory_mib: 512,
+            timeout: None,
+        }
+    }
+}
+
+/// Receives what the image says, in order, while it runs.
+#[allow(unused_variables)]
+pub trait Events {
+    /// An app wrote to its standard output.
+    fn stdout(&mut self, app: u16, bytes: &[u8]) {}
+    /// An app wrote to its standard error.
+    fn stderr(&mut self, app: u16, bytes: &[u8]) {}
+    /// An app trapped or could not be run; the report ends with a newline.
+    fn trap(&mut self, app: u16, report: &str) {}
+    /// An app has ended.
+    fn exit(&mut self, app: u16, code: i32) {}
+    /// A line of the root task's log.
+    fn log(&mut self, text: &str) {}
+    /// Bytes of the console, the first serial port: kernel and root task.
+    fn console(&mut self, bytes: &[u8]) {}
+}
+
+/// What came of a run in which the root task finished.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Outcome {
+    /// Exit codes of the apps, by their index in the bundle.
+    pub exit_codes: BTreeMap<u16, i32>,
+    /// The root task's summary.
+    pub summary: String,
+}
+
+impl Outcome {
+    /// The exit code of the whole: the first one that is not 0.
+    #[must_use]
+    pub fn exit_code(&self) -> i32 {
+        let mut codes = self.exit_codes.values().copied();
+        codes.find(|&code| code != 0).unwrap_or(0)
+    }
+}
+
+/// Why a run came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum QemuError {
+    /// QEMU is not installed.
+    #[error("{} is not installed; on Debian: apt install qemu-system-x86", .0.display())]
+    Missing(PathBuf),
+    /// QEMU cannot be started.
+    #[error("cannot run {}: {source}", program.display())]
+    Start {
+        /// What was run.
+        program: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The time given in [`Qemu::timeout`] is over.
+    #[error("no end after {} s: QEMU was stopped", .0.as_secs_f64())]
+    Timeout(Duration),
+    /// QEMU ended before the root task was done. What it said last is added.
+    #[error("QEMU ended before the root task was done ({status}); its console said:\n{console}")]
+    Ended {
+        /// QEMU's exit status.
+        status: String,
+        /// The end of the console.
+        console: String,
+    },
+}
+
+/// A command line that boots the image by hand, console on the terminal.
+#[must_use]
+pub fn qemu_command_line(image: &Path, memory_mib: u32) -> String {
+    let image = image.display().to_string().replace('\'', r"'\''");
+    format!("qemu-system-x86_64 {MACHINE} -m {memory_mib} -serial stdio -kernel '{image}'")
+}
+
+/// QEMU's process. Ends with this value.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail only where the child has already ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+enum Piece {
+    Channel(Vec<u8>),
+    Console(Vec<u8>),
+    Closed,
+}
+
+/// Reads a stream to its end on a thread of its own.
+fn pump(mut from: impl Read + Send + 'static, to: mpsc::Sender<Piece>, wrap: fn(Vec<u8>) -> Piece) {
+    thread::spawn(move || {
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            match from.read(&mut buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(0) | Err(_) => break,
+                Ok(count) => {
+                    if to.send(wrap(buffer[..count].to_vec())).is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+        let _ = to.send(Piece::Closed);
+    });
+}
+
+impl Qemu {
+    fn start(&self, image: &Path) -> Result<Running, QemuError> {
+        let mut command = Command::new(&self.program);
+        command
+            .args(MACHINE.split_whitespace())
+            .arg("-m")
+            .arg(self.memory_mib.to_string())
+            .args(["-chardev", "file,id=console,path=/dev/stderr"])
+            .args(["-chardev", "stdio,id=channel,signal=off"])
+            .args(["-serial", "chardev:console", "-serial", "chardev:channel"])
+            .arg("-kernel")
+            .arg(image)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        // SAFETY: between fork and exec the closure makes one system call and allocates nothing.
+        unsafe {
+            command.pre_exec(|| {
+                // Also where this process is killed, QEMU ends.
+                let signal = rustix::process::Signal::KILL;
+                Ok(rustix::process::set_parent_process_death_signal(Some(
+                    signal,
+                ))?)
+            });
+        }
+        match command.spawn() {
+            Ok(child) => Ok(Running(child)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(QemuError::Missing(self.program.clone()))
+            }
+            Err(source) => Err(QemuError::Start {
+                program: self.program.clone(),
+                source,
+            }),
+        }
+    }
+
+    /// Boots the image and stays until the root task is done.
+    ///
+    /// # Errors
+    /// Where QEMU cannot be started, ends too early, or takes too long.
+    pub fn run(&self, image: &Path, events: &mut dyn Events) -> Result<Outcome, QemuError> {
+        let begin = Instant::now();
+        let mut qemu = self.start(image)?;
+        let (sender, receiver) = mpsc::channel();
+        if let Some(stdout) = qemu.0.stdout.take() {
+            pump(stdout, sender.clone(), Piece::Channel);
+        }
+        if let Some(stderr) = qemu.0.stderr.take() {
+            pump(stderr, sender, Piece::Console);
+        }
+        let mut deadline = self.timeout.map(|timeout| begin + timeout);
+        let mut session = Session::default();
+        let mut open = 2;
+        while open > 0 {
+            let left = deadline.map_or(Duration::MAX, |d| {
+                d.saturating_duration_since(Instant::now())
+            });
+            match receiver.recv_timeout(left) {
+                Ok(Piece::Channel(bytes)) => session.channel(&bytes, events),
+                Ok(Piece::Console(bytes)) => session.console(&bytes, events),
+                Ok(Piece::Closed) => open -= 1,
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) if session.done => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    return Err(QemuError::Timeout(self.timeout.unwrap_or_default()));
+                }
+            }
+            if session.done && !session.ending {
+                session.ending = true;
+                deadline = Some(Instant::now() + SHUTDOWN);
+            }
+        }
+        if session.done {
+            return Ok(session.outcome);
+        }
+        let status = qemu
+            .0
+            .wait()
+            .map_or_else(|e| e.to_string(), |s| s.to_string());
+        Err(QemuError::Ended {
+            status,
+            console: session.last_words(),
+        })
+    }
+}
+
+/// What has been understood of a run so far.
+#[derive(Default)]
+struct Session {
+    decoder: Decoder,
+    outcome: Outcome,
+    console: Vec<u8>,
+    done: bool,
+    ending: bool,
+}
+
+impl Session {
+    /// Bytes of the console that are kept for an error message.
+    const KEPT: usize = 4096;
+
+    fn channel(&mut self, bytes: &[u8], events: &mut dyn Events) {
+        self.decoder.push(bytes);
+        while let Some(frame) = self.decoder.next_frame() {
+            let text = || String::from_utf8_lossy(frame.payload);
+            match frame.kind {
+                Kind::Stdout => events.stdout(frame.app, frame.payload),
+                Kind::Stderr => events.stderr(frame.app, frame.payload),
+                Kind::Trap => events.trap(frame.app, &text()),
+                Kind::Hello | Kind::Log => events.log(&text()),
+                Kind::Exit => {
+                    if let Some(code) = frame.exit_code().filter(|_| frame.app != NO_APP) {
+                        self.outcome.exit_codes.insert(frame.app, code);
+                        events.exit(frame.app, code);
+                    }
+                }
+                Kind::Done => {
+                    self.outcome.summary = text().into_owned();
+                    self.done = true;
+                }
+            }
+        }
+    }
+
+    fn console(&mut self, bytes: &[u8], events: &mut dyn Events) {
+        events.console(bytes);
+        self.console.extend_from_slice(bytes);
+        let surplus = self.console.len().saturating_sub(Self::KEPT);
+        self.console.drain(..surplus);
+    }
+
+    fn last_words(&self) -> String {
+        let text = String::from_utf8_lossy(&self.console);
+        text.trim_end().to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nothing;
+    impl Events for Nothing {}
+
+    #[test]
+    fn a_missing_qemu_names_the_package() {
+        let qemu = Qemu {
+            program: "no-such-qemu".into(),
+            ..Qemu::default()
+        };
+        let error = qemu.run(Path::new("image"), &mut Nothing).unwrap_err();
+        assert!(error.to_string().contains("apt install qemu-system-x86"));
+    }
+
+    #[test]
+    fn the_first_failure_is_the_exit_code() {
+        let mut outcome = Outcome::default();
+        assert_eq!(outcome.exit_code(), 0);
+        outcome.exit_codes.extend([(0, 0), (1, 134), (2, 1)]);
+        assert_eq!(outcome.exit_code(), 134);
+    }
+}
