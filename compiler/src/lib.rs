@@ -27,7 +27,9 @@ mod translate;
 
 pub use error::Error;
 pub use isa::Cpu;
+pub use module::{DEFAULT_FEATURES, SUPPORTED_FEATURES};
 pub use options::{Bounds, MemoryBase, OptLevel, Options};
+pub use wasmparser::WasmFeatures;
 
 /// Compiles a module, binary or text, to the bytes of an ELF64 `ET_REL` object.
 ///
@@ -39,7 +41,7 @@ pub use options::{Bounds, MemoryBase, OptLevel, Options};
 pub fn compile(wasm: &[u8], options: &Options) -> Result<Vec<u8>, Error> {
     let binary = wat::parse_bytes(wasm).map_err(Error::Text)?;
     let isa = isa::build(options)?;
-    let module = module::Module::parse(&binary)?;
+    let module = module::Module::parse(&binary, options.features)?;
     let plan = plan::Plan::new(&module, options)?;
     let functions = codegen::compile(&module, &plan, &*isa)?;
     emit::object(&module, &plan, &*isa, &functions, &binary)

@@ -14,12 +14,13 @@ use wasmparser::{
     TableType, TypeRef, ValType, ValidPayload, Validator, ValidatorResources, WasmFeatures,
 };
 
-/// The features with which modules are validated: WebAssembly 2.0 without SIMD, and extended
-/// constant expressions, which clang and rustc emit.
-pub const FEATURES: WasmFeatures = WasmFeatures::WASM2
-    .difference(WasmFeatures::SIMD)
-    .union(WasmFeatures::EXTENDED_CONST)
-    .union(WasmFeatures::MULTI_MEMORY);
+/// The features with which modules are validated unless told otherwise: WebAssembly 2.0 without
+/// SIMD, and extended constant expressions, which clang and rustc emit.
+pub const DEFAULT_FEATURES: WasmFeatures =
+    WasmFeatures::WASM2.difference(WasmFeatures::SIMD).union(WasmFeatures::EXTENDED_CONST);
+
+/// The features that can be turned on at all.
+pub const SUPPORTED_FEATURES: WasmFeatures = DEFAULT_FEATURES.union(WasmFeatures::MULTI_MEMORY);
 
 /// The most elements a table may have: 8 MiB of address space.
 pub const MAX_TABLE_ELEMENTS: u64 = 1 << 20;
@@ -144,8 +145,15 @@ impl<'a> Module<'a> {
     ///
     /// # Errors
     /// What the specification objects to, or a feature that is not enabled.
-    pub fn parse(binary: &'a [u8]) -> Result<Self, Error> {
-        let mut validator = Validator::new_with_features(FEATURES);
+    pub fn parse(binary: &'a [u8], features: WasmFeatures) -> Result<Self, Error> {
+        let missing = features.difference(SUPPORTED_FEATURES);
+        if !missing.is_empty() {
+            return Err(Error::Options(format!(
+                "WebAssembly features that are not supported yet: {}",
+                feature_names(missing)
+            )));
+        }
+        let mut validator = Validator::new_with_features(features);
         let mut module = Module::default();
         let mut to_validate = Vec::new();
         for payload in Parser::new(0).parse_all(binary) {
@@ -405,6 +413,17 @@ fn validate_bodies(
     results
         .into_iter()
         .try_fold(Uses::default(), |all, uses| Ok(all.merge(uses?)))
+}
+
+/// The names of features, as messages and the metadata spell them.
+pub fn feature_names(features: WasmFeatures) -> String {
+    // Parts of the specification that no user would call a feature.
+    let features = features.difference(WasmFeatures::FLOATS.union(WasmFeatures::GC_TYPES));
+    let names: Vec<String> = features
+        .iter_names()
+        .map(|(name, _)| name.to_ascii_lowercase().replace('_', "-"))
+        .collect();
+    names.join(" ")
 }
 
 /// The text of a value type in the metadata.

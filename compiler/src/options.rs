@@ -2,8 +2,10 @@
 //! What the user chooses.
 
 use crate::isa::Cpu;
+use crate::module::DEFAULT_FEATURES;
 use target_lexicon::Triple;
 use wasm_aot_object::DEFAULT_MEMORY_BASE;
+use wasmparser::WasmFeatures;
 
 /// How an access outside a linear memory is caught.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -41,6 +43,8 @@ pub enum OptLevel {
 pub struct Options {
     /// First part of the object's symbols.
     pub module_name: String,
+    /// The features with which the module is validated; see [`crate::SUPPORTED_FEATURES`].
+    pub features: WasmFeatures,
     /// How accesses are checked.
     pub bounds: Bounds,
     /// Where linear memory is.
@@ -59,6 +63,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             module_name: wasm_aot_symbols::DEFAULT_MODULE.into(),
+            features: DEFAULT_FEATURES,
             bounds: Bounds::default(),
             memory_base: MemoryBase::Constant(DEFAULT_MEMORY_BASE),
             target: Triple::host(),

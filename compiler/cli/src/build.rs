@@ -111,12 +111,17 @@ impl CompilerArguments {
 
     /// The object of a file that is a module or already an object.
     pub fn object(&self, path: &Path, module_name: &str) -> Result<Vec<u8>> {
-        let bytes = files::read(path)?;
-        if files::is_elf(&bytes) {
-            return Ok(bytes);
-        }
-        compile(path, &bytes, &self.options(module_name)?)
+        object_with(path, &self.options(module_name)?)
     }
+}
+
+/// The object of a file that is a module or already an object.
+pub fn object_with(path: &Path, options: &Options) -> Result<Vec<u8>> {
+    let bytes = files::read(path)?;
+    if files::is_elf(&bytes) {
+        return Ok(bytes);
+    }
+    compile(path, &bytes, options)
 }
 
 fn compile(path: &Path, bytes: &[u8], options: &Options) -> Result<Vec<u8>> {

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! `wasm-aot run`: a module or object, here or on seL4.
+
+mod linux;
+mod sel4;
+
+use crate::build::CompilerArguments;
+use crate::image::AppArguments;
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use wasm_aot_trap::EXIT_STATUS;
+
+/// Where to run.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum World {
+    /// In this process.
+    Linux,
+    /// On the seL4 kernel, in QEMU.
+    Sel4,
+}
+
+/// Run a module (.wasm, .wat) or an object (.o). Its exit status is the command's; a trap is 134.
+#[derive(Args)]
+pub struct Arguments {
+    /// Where to run.
+    #[arg(long, value_enum, default_value = "linux", value_name = "WORLD")]
+    on: World,
+    /// Give the program a directory of this machine (not on seL4 yet).
+    #[arg(long = "dir", value_name = "HOST[::GUEST]")]
+    dirs: Vec<String>,
+    /// Load a module first; its exports are the imports `NAME.*` (not on seL4 yet).
+    #[arg(long = "preload", value_name = "NAME=FILE")]
+    preloads: Vec<String>,
+    /// Memory of the emulated machine (seL4), in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = crate::image::MACHINE_MEMORY_MIB)]
+    machine_memory: u32,
+    /// Stop the emulated machine (seL4) after this many seconds.
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u64>,
+    /// Show the log of the root task (seL4) on standard error.
+    #[arg(short, long)]
+    verbose: bool,
+    #[command(flatten)]
+    app: AppArguments,
+    #[command(flatten)]
+    compiler: CompilerArguments,
+    /// The module or object.
+    file: PathBuf,
+    /// Arguments of the program; everything after FILE is its own.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<String>,
+}
+
+pub fn main(arguments: &Arguments) -> Result<ExitCode> {
+    match arguments.on {
+        World::Linux => linux::run(arguments),
+        World::Sel4 => sel4::run(arguments),
+    }
+}
+
+/// The command's status for a guest's: what the system passes on, its low eight bits.
+fn status(code: i32) -> ExitCode {
+    ExitCode::from((code & 0xff) as u8)
+}
+
+/// Reports a trap the same way for both worlds.
+fn trapped(file: &std::path::Path, report: &str) -> ExitCode {
+    eprintln!("error: {}: the program trapped\n{}", file.display(), report.trim_end());
+    status(EXIT_STATUS)
+}
