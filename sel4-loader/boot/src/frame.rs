@@ -32,6 +32,7 @@ macro_rules! kinds {
         }
 
         impl Kind {
+            #[cfg(any(test, feature = "write"))]
             const fn from_u8(number: u8) -> Option<Self> {
                 match number {
                     $($number => Some(Self::$name),)*
@@ -102,6 +103,7 @@ pub fn header(kind: Kind, app: u16, length: usize) -> [u8; HEADER] {
 }
 
 /// What stands at the front of a buffer.
+#[cfg(any(test, feature = "write"))]
 enum Front {
     /// A frame with this kind, app and payload length.
     Frame(Kind, u16, usize),
@@ -111,6 +113,7 @@ enum Front {
     Noise,
 }
 
+#[cfg(any(test, feature = "write"))]
 fn front(bytes: &[u8]) -> Front {
     let magic = bytes.len().min(MAGIC.len());
     if bytes[..magic] != MAGIC[..magic] {

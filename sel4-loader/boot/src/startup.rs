@@ -61,6 +61,43 @@ pub mod flags {
     pub const RDRAND: u32 = 2;
 }
 
+/// What the app runtime says about itself to the root task, at [`crate::space::RUNTIME`].
+pub mod exports {
+    use zerocopy::{FromBytes, Immutable, KnownLayout};
+
+    /// First word of the header; the last byte is the version.
+    pub const MAGIC: u64 = u64::from_le_bytes(*b"waRUNTM\x01");
+
+    /// The header.
+    #[derive(FromBytes, KnownLayout, Immutable, Clone, Copy, Debug, Default)]
+    #[repr(C)]
+    pub struct Header {
+        /// [`MAGIC`].
+        pub magic: u64,
+        /// Where an app begins: RDI is the address of the start-up page, RSP that of the stack's
+        /// end minus 8.
+        pub entry: u64,
+        /// A function that may stand for any import which nobody provides.
+        pub unknown_import: u64,
+        /// Address of the array of [`Entry`].
+        pub entries: u64,
+        /// Entries in the array.
+        pub count: u64,
+    }
+
+    /// A function for objects to link with.
+    #[derive(FromBytes, KnownLayout, Immutable, Clone, Copy, Debug)]
+    #[repr(C)]
+    pub struct Entry {
+        /// Address of the symbol's name.
+        pub name: u64,
+        /// Bytes of the name.
+        pub length: u64,
+        /// Address of the function.
+        pub address: u64,
+    }
+}
+
 /// The page and its strings.
 #[derive(Clone, Copy, Debug)]
 pub struct Startup<'a> {

@@ -10,6 +10,7 @@
 //! | [`bootinfo`] | the layout of what the kernel tells the first thread |
 //! | [`error`] | the kernel's errors, one to one |
 //! | [`message`] | message information words, capability rights, badges, guards |
+//! | `mem` (feature) | memcpy and its like |
 //!
 //! A capability is a `u64`, its address in the CSpace of the caller: naming a wrong one is an
 //! error of the kernel's, not undefined behaviour. What a program does to its own address space
@@ -19,6 +20,8 @@
 
 pub mod bootinfo;
 pub mod error;
+#[cfg(feature = "mem")]
+pub mod mem;
 pub mod message;
 pub mod syscall;
 

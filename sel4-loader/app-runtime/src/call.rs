@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! Calls to the root task (`sel4_boot::service`).
+
+use core::fmt;
+use sel4::syscall;
+use sel4_boot::service::{ENDPOINT, Service, Status, WRITE_MAX};
+use wasm_aot_trap::TrapCode;
+
+/// A standard stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stream {
+    /// Standard output.
+    Out = 1,
+    /// Standard error.
+    Error = 2,
+}
+
+impl fmt::Write for Stream {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text.as_bytes();
+        while !rest.is_empty() {
+            let written = write(*self, rest).filter(|&n| n > 0).ok_or(fmt::Error)?;
+            rest = rest.get(written..).unwrap_or_default();
+        }
+        Ok(())
+    }
+}
+
+/// Writes the first bytes, as many as a message takes; gives how many.
+pub fn write(stream: Stream, bytes: &[u8]) -> Option<usize> {
+    let bytes = &bytes[..bytes.len().min(WRITE_MAX)];
+    let mut words = [0u64; 2 + WRITE_MAX / 8];
+    words[0] = stream as u64;
+    words[1] = bytes.len() as u64;
+    for (word, chunk) in words[2..].iter_mut().zip(bytes.chunks(8)) {
+        let mut padded = [0; 8];
+        padded[..chunk.len()].copy_from_slice(chunk);
+        *word = u64::from_le_bytes(padded);
+    }
+    let used = 2 + bytes.len().div_ceil(8);
+    let answer = syscall::call(ENDPOINT, Service::Write as u64, &words[..used]);
+    let [status, written, ..] = answer.registers;
+    (status == Status::Done as u64).then(|| (written as usize).min(bytes.len()))
+}
+
+/// Makes a part of a growable region accessible; says whether it could.
+pub fn grow(address: u64, bytes: u64) -> bool {
+    let answer = syscall::call(ENDPOINT, Service::Grow as u64, &[address, bytes]);
+    answer.registers[0] == Status::Done as u64
+}
+
+/// Ends the app.
+pub fn exit(code: u32) -> ! {
+    loop {
+        // Never answered.
+        let _ = syscall::call(ENDPOINT, Service::Exit as u64, &[u64::from(code)]);
+    }
+}
+
+/// Ends the app with a trap where it is.
+pub fn trap(code: TrapCode) -> ! {
+    loop {
+        // Never answered.
+        let _ = syscall::call(ENDPOINT, Service::Trap as u64, &[code as u64]);
+    }
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! The runtime inside an app's address space: what compiled code calls, over seL4 messages to the
+//! root task.
+//!
+//! | module | decides |
+//! |---|---|
+//! | [`header`] | what the root task finds, and which functions objects may link with |
+//! | [`call`] | service calls |
+//! | [`values`] | arguments and results of a function that the user named |
+
+#![no_std]
+#![no_main]
+
+mod call;
+mod header;
+mod values;
+
+use call::Stream;
+use core::fmt::{self, Write};
+use core::panic::PanicInfo;
+use sel4_boot::space;
+use sel4_boot::startup::{Startup, flags};
+use wasm_aot_trap::TrapCode;
+
+/// Exit code where the arguments do not fit the function.
+const USAGE: u32 = 1;
+
+/// Where an app begins.
+#[unsafe(no_mangle)]
+extern "C" fn _start() -> ! {
+    // SAFETY: the root task has mapped the IPC buffer of this only thread there.
+    unsafe { sel4::syscall::set_ipc_buffer(space::IPC_BUFFER) };
+    let Some(startup) = startup() else {
+        fail(format_args!("the start-up page is damaged"));
+    };
+    run(&startup);
+    call::exit(0)
+}
+
+fn startup() -> Option<Startup<'static>> {
+    // SAFETY: the root task maps at least the first page, read-only and for ever; the page's own
+    // numbers say how much follows, and the root task has mapped that much.
+    let page = unsafe { &*(space::STARTUP as *const sel4_boot::startup::Page) };
+    let ranges = [page.args, page.env, page.signature];
+    let ends = ranges.map(|range| u64::from(range.offset) + u64::from(range.length));
+    let length = ends.into_iter().max()?.max(size_of_val(page) as u64);
+    if length > space::STARTUP_END - space::STARTUP {
+        return None;
+    }
+    // SAFETY: as above.
+    let bytes =
+        unsafe { core::slice::from_raw_parts(space::STARTUP as *const u8, length as usize) };
+    Startup::parse(bytes)
+}
+
+fn run(startup: &Startup<'_>) {
+    let page = startup.page;
+    if page.instantiate != 0 {
+        // SAFETY: the root task took the address of the object's `fn()` of that name.
+        let instantiate = unsafe { function(page.instantiate) };
+        instantiate();
+    }
+    if page.callee == 0 {
+        return;
+    }
+    if page.trampoline == 0 {
+        // SAFETY: the root task checked that the type of this export is `fn()`.
+        let callee = unsafe { function(page.callee) };
+        callee();
+        return;
+    }
+    let invoked = page.flags & flags::INVOKE != 0;
+    let mut slots = [[0u64; 2]; values::MAX];
+    let arguments = startup.args.iter().skip(1);
+    // A function that the user did not name, `_start`, takes no arguments of its own.
+    let parsed = values::parse(startup.signature, arguments, invoked, &mut slots);
+    if let Err(error) = parsed {
+        fail(format_args!("{error}"));
+    }
+    // SAFETY: the root task took the address of the trampoline that the object has for this type;
+    // the slots are as many as its arguments and results need (checked by `parse`).
+    unsafe {
+        let trampoline: unsafe extern "C" fn(*const (), *mut [u64; 2]) =
+            core::mem::transmute(page.trampoline as *const ());
+        trampoline(page.callee as *const (), slots.as_mut_ptr());
+    }
+    if invoked {
+        values::print(startup.signature, &slots);
+    }
+}
+
+/// The function at an address.
+///
+/// # Safety
+/// There is a `fn()` of the System V convention.
+unsafe fn function(address: u64) -> extern "C" fn() {
+    // SAFETY: the caller's promise; the address is not null.
+    unsafe { core::mem::transmute(address as *const ()) }
+}
+
+/// Stands for imports that nobody provides, whatever their type.
+extern "C" fn unknown_import() -> ! {
+    call::trap(TrapCode::UnknownImport)
+}
+
+/// Says why the app cannot go on, and ends it.
+fn fail(message: fmt::Arguments<'_>) -> ! {
+    let _ = writeln!(Stream::Error, "error: {message}");
+    call::exit(USAGE)
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    let _ = writeln!(Stream::Error, "sel4-app-runtime: defect: {info}");
+    call::exit(wasm_aot_trap::EXIT_STATUS as u32)
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! Where an app's memories and growable tables are, and how large they may become.
+//!
+//! A memory with a constant base goes there, if its reservation overlaps nothing; everything else
+//! gets a place in the dynamic space, a large page apart from its neighbours.
+
+use super::{AppError, MAX_REGIONS};
+use crate::vspace::{LARGE, PAGE};
+use sel4_boot::space;
+use wasm_aot_loader::Object;
+use wasm_aot_object::meta::{MemoryRecord, TableRecord, entity};
+
+/// A region that may become larger.
+#[derive(Clone, Copy, Debug)]
+pub struct Growable {
+    /// First byte.
+    pub base: u64,
+    /// Bytes from the base that are mapped, a multiple of the page size.
+    pub mapped: u64,
+    /// Bytes up to which it may be mapped.
+    pub limit: u64,
+    /// Bytes at the start.
+    pub initial: u64,
+    /// Index of the memory or table, and which it is.
+    pub origin: Origin,
+}
+
+/// What a region is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// `Meta::memories`.
+    Memory(usize),
+    /// `Meta::tables`.
+    Table(usize),
+}
+
+/// All regions of an app.
+pub struct Plan {
+    pub regions: [Option<Growable>; MAX_REGIONS],
+    count: usize,
+    next_dynamic: u64,
+}
+
+impl Plan {
+    /// Places everything. `budget` is what the app may still take: nothing may grow beyond.
+    pub fn new<'a>(object: &Object<'a>, budget: u64) -> Result<Self, AppError<'a>> {
+        let mut plan = Self {
+            regions: [None; MAX_REGIONS],
+            count: 0,
+            next_dynamic: space::DYNAMIC,
+        };
+        let own = |flags: u32| flags & entity::IMPORTED == 0;
+        for (index, record) in object.meta().memories().iter().enumerate() {
+            if own(record.flags.get()) {
+                plan.memory(index, record, budget)?;
+            }
+        }
+        for (index, record) in object.meta().tables().iter().enumerate() {
+            if own(record.flags.get()) && record.flags.get() & entity::GROWABLE != 0 {
+                plan.table(index, record, budget)?;
+            }
+        }
+        Ok(plan)
+    }
+
+    fn memory<'a>(
+        &mut self,
+        index: usize,
+        record: &MemoryRecord,
+        budget: u64,
+    ) -> Result<(), AppError<'a>> {
+        let bytes = |pages: u64| pages.saturating_mul(1 << record.page_size_log2.get());
+        let (initial, reservation) = (bytes(record.min.get()), record.reservation.get());
+        if initial > reservation {
+            return Err(AppError::Place("a memory is larger than its reservation"));
+        }
+        let base = if record.flags.get() & entity::CONSTANT_BASE != 0 {
+            self.constant(record.base.get(), reservation)?
+        } else {
+            self.dynamic(reservation)?
+        };
+        self.add(Growable {
+            base,
+            mapped: 0,
+            limit: bytes(record.max.get())
+                .min(reservation)
+                .min(budget.max(initial)),
+            initial,
+            origin: Origin::Memory(index),
+        })
+    }
+
+    fn table<'a>(
+        &mut self,
+        index: usize,
+        record: &TableRecord,
+        budget: u64,
+    ) -> Result<(), AppError<'a>> {
+        let bytes = |elements: u64| elements.saturating_mul(8);
+        let initial = bytes(record.min.get());
+        let limit = bytes(record.max.get()).min(budget.max(initial));
+        self.add(Growable {
+            base: self.next_dynamic,
+            mapped: 0,
+            limit,
+            initial,
+            origin: Origin::Table(index),
+        })?;
+        self.dynamic(limit).map(|_| ())
+    }
+
+    fn add<'a>(&mut self, region: Growable) -> Result<(), AppError<'a>> {
+        let slot = self.regions.get_mut(self.count);
+        *slot.ok_or(AppError::Place("too many memories and growable tables"))? = Some(region);
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Checks a constant base: above the stack, below the dynamic space, not over another memory
+    /// (whose code relies on faults in all of its reservation).
+    fn constant<'a>(&self, base: u64, reservation: u64) -> Result<u64, AppError<'a>> {
+        let end = base.checked_add(reservation);
+        let inside = base >= space::STACK_TOP && end.is_some_and(|end| end <= space::DYNAMIC);
+        if !inside || !base.is_multiple_of(PAGE) {
+            return Err(AppError::Place(
+                "the constant base of a memory is outside the part of the address space for it; \
+                 build the object with the default --memory-base, or with `relocatable`",
+            ));
+        }
+        if self
+            .regions
+            .iter()
+            .flatten()
+            .any(|other| other.base < space::DYNAMIC)
+        {
+            return Err(AppError::Place(
+                "two memories have a constant base; build the object so that one has",
+            ));
+        }
+        Ok(base)
+    }
+
+    fn dynamic<'a>(&mut self, bytes: u64) -> Result<u64, AppError<'a>> {
+        let base = self.next_dynamic;
+        let end = bytes
+            .checked_add(LARGE)
+            .and_then(|bytes| base.checked_add(bytes)?.checked_next_multiple_of(LARGE))
+            .filter(|&end| end <= space::DYNAMIC_END);
+        self.next_dynamic = end.ok_or(AppError::Place(
+            "memories and tables are larger than the address space",
+        ))?;
+        Ok(base)
+    }
+
+    /// The region of a memory or table.
+    pub fn of(&self, origin: Origin) -> Option<&Growable> {
+        self.regions.iter().flatten().find(|r| r.origin == origin)
+    }
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! The life of an app: its calls are answered until it exits or faults.
+
+use super::compose::{FAULT_BADGE, SERVICE_BADGE};
+use super::plan::Growable;
+use super::{Running, fault};
+use crate::Loader;
+use crate::memory::{Memory, MemoryError, Object, Owner};
+use crate::vspace::{self, Access, LARGE, PAGE};
+use sel4::syscall::{self, Received};
+use sel4_boot::frame::Kind;
+use sel4_boot::service::{Service, Status, WRITE_MAX};
+use wasm_aot_trap::{EXIT_STATUS, TrapCode};
+
+/// What becomes of a call.
+enum Next {
+    /// Answer and go on.
+    Answer(Status, u64),
+    /// The app has ended with this code.
+    End(i32),
+}
+
+/// Serves an app until it ends; gives its exit code.
+pub fn serve(loader: &mut Loader, app: &mut Running<'_>) -> i32 {
+    let mut received = syscall::recv(loader.endpoint);
+    loop {
+        let next = match received.badge {
+            SERVICE_BADGE => call(loader, app, &received),
+            FAULT_BADGE => {
+                fault::report(loader, app, &received);
+                Next::End(EXIT_STATUS)
+            }
+            // No other capability for the endpoint exists.
+            _ => Next::Answer(Status::Invalid, 0),
+        };
+        match next {
+            Next::End(code) => return code,
+            Next::Answer(status, value) => {
+                received = syscall::reply_recv(loader.endpoint, 0, &[status as u64, value]);
+            }
+        }
+    }
+}
+
+fn call(loader: &mut Loader, app: &mut Running<'_>, received: &Received) -> Next {
+    let [first, second, ..] = received.registers;
+    match Service::from_label(received.info.label()) {
+        Some(Service::Write) => {
+            let kind = match first {
+                1 => Kind::Stdout,
+                2 => Kind::Stderr,
+                _ => return Next::Answer(Status::Invalid, 0),
+            };
+            let carried = received.info.length().saturating_sub(2) * 8;
+            let length = (second as usize).min(carried).min(WRITE_MAX);
+            let mut words = [0u64; WRITE_MAX / 8];
+            syscall::read_message(received, 2, &mut words[..length.div_ceil(8)]);
+            let mut bytes = [0u8; WRITE_MAX];
+            for (place, word) in bytes.chunks_exact_mut(8).zip(words) {
+                place.copy_from_slice(&word.to_le_bytes());
+            }
+            loader.output.stream(kind, app.index, &bytes[..length]);
+            Next::Answer(Status::Done, length as u64)
+        }
+        // WASI's exit codes are `u32`; processes show them as `i32`.
+        Some(Service::Exit) => Next::End(first as u32 as i32),
+        Some(Service::Grow) => match grow(&mut loader.memory, app, first, second) {
+            Some(()) => Next::Answer(Status::Done, 0),
+            None => Next::Answer(Status::Refused, 0),
+        },
+        Some(Service::Trap) => {
+            let code = u8::try_from(first).ok().and_then(TrapCode::from_u8);
+            fault::report_as(loader, app, code);
+            Next::End(EXIT_STATUS)
+        }
+        None => Next::Answer(Status::Invalid, 0),
+    }
+}
+
+/// Makes a part of a region accessible, `None` where that is not possible.
+fn grow(memory: &mut Memory, app: &mut Running<'_>, address: u64, bytes: u64) -> Option<()> {
+    let end = address.checked_add(bytes)?;
+    let mut regions = app.regions.iter_mut().flatten();
+    let region = regions.find(|r| address >= r.base && end <= r.base + r.limit)?;
+    // Without holes: what was mapped ends at or behind the address.
+    if address > region.base + region.mapped {
+        return None;
+    }
+    extend(memory, app.vspace, region, end).ok()
+}
+
+/// Maps a region up to an address, rounded up to pages; in large pages where that fits.
+pub fn extend(
+    memory: &mut Memory,
+    vspace: u64,
+    region: &mut Growable,
+    end: u64,
+) -> Result<(), MemoryError> {
+    let end = end.next_multiple_of(PAGE);
+    let wanted = end.saturating_sub(region.base + region.mapped);
+    if wanted > memory.app_budget() {
+        // Nothing is taken of a growth that cannot be completed.
+        let free = memory.app_budget();
+        return Err(MemoryError::NoMemory { free });
+    }
+    while region.base + region.mapped < end {
+        let at = region.base + region.mapped;
+        let left = end - at;
+        let to_large = (at.next_multiple_of(LARGE) - at).min(left);
+        if to_large == 0 && left >= LARGE {
+            match memory.object(Owner::App, Object::LargeFrame) {
+                Ok(frame) => {
+                    vspace::map(memory, Owner::App, vspace, frame, at, Access::ReadWrite)?;
+                    region.mapped += LARGE;
+                    continue;
+                }
+                // Perhaps there are only smaller pieces left.
+                Err(MemoryError::NoMemory { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let bytes = if to_large == 0 {
+            left.min(LARGE)
+        } else {
+            to_large
+        };
+        let pages = bytes / PAGE;
+        let frames = memory.objects(Owner::App, Object::Frame, pages)?;
+        vspace::map_range(memory, vspace, frames, pages, at, Access::ReadWrite)?;
+        region.mapped += bytes;
+    }
+    Ok(())
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! The root task: runs the apps of its boot bundle, one after the other, each in an address space
+//! and CSpace of its own.
+//!
+//! | module | decides |
+//! |---|---|
+//! | [`start`] | entry, end, the image's own payload |
+//! | [`serial`], [`output`] | how what is said gets out |
+//! | [`memory`] | which untypeds and slots are used, and that they come back |
+//! | [`vspace`], [`window`] | mappings |
+//! | [`runtime`] | the app runtime's pages and exports |
+//! | [`cpu`], [`clock`] | what the processor has, what time it is |
+//! | [`app`] | making, serving and taking apart one app |
+//!
+//! `unsafe` is in [`start`], [`window`] and [`clock`].
+
+#![no_std]
+#![no_main]
+// Errors carry what a message needs, and there is no allocator to box them with.
+#![allow(clippy::result_large_err)]
+
+mod app;
+mod clock;
+mod cpu;
+mod memory;
+mod output;
+mod runtime;
+mod serial;
+mod start;
+mod vspace;
+mod window;
+
+use app::Borrowed;
+use clock::Start;
+use memory::{Free, Memory, MemoryError, Object, Owner};
+use output::Output;
+use runtime::Runtime;
+use sel4::bootinfo::BootInfo;
+use sel4_boot::bundle::{App, Bundle, flags};
+use sel4_boot::frame::{Kind, NO_APP};
+use serial::{CHANNEL, CONSOLE};
+use window::Peek;
+
+/// Exit code of an app that could not be run.
+const NOT_RUN: i32 = 1;
+
+/// What the root task has.
+pub struct Loader {
+    memory: Memory,
+    runtime: Runtime,
+    peek: Peek,
+    /// Where apps call and fault to.
+    endpoint: u64,
+    output: Output,
+    start: Start,
+}
+
+/// Everything, after the first instructions.
+fn run(info: &BootInfo, payload: &'static [u8]) -> ! {
+    CONSOLE.init();
+    CHANNEL.init();
+    let bundle = match Bundle::parse(payload) {
+        Ok(bundle) => bundle,
+        Err(error) => {
+            CONSOLE.print(format_args!("sel4-loader: {error}\n"));
+            start::halt();
+        }
+    };
+    let output = Output {
+        hosted: bundle.flags() & flags::HOSTED != 0,
+    };
+    match prepare(info, output) {
+        Ok(mut loader) => run_all(&mut loader, &bundle),
+        Err(error) => output.text(Kind::Done, NO_APP, format_args!("sel4-loader: {error}")),
+    }
+    if bundle.flags() & flags::POWER_OFF != 0 {
+        serial::power_off();
+    }
+    start::halt()
+}
+
+/// Why the root task itself cannot work.
+enum StartError {
+    Memory(MemoryError),
+    Runtime(&'static str),
+}
+
+impl core::fmt::Display for StartError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Memory(error) => error.fmt(f),
+            Self::Runtime(what) => f.write_str(what),
+        }
+    }
+}
+
+fn prepare(info: &BootInfo, output: Output) -> Result<Loader, StartError> {
+    let start = clock::start(info);
+    let mut memory = Memory::new(info);
+    let version = env!("CARGO_PKG_VERSION");
+    let free = memory.free();
+    output.text(
+        Kind::Hello,
+        NO_APP,
+        format_args!("sel4-loader {version}: {free}"),
+    );
+    let peek = Peek::new(&mut memory).map_err(StartError::Memory)?;
+    let endpoint = memory.object(Owner::Root, Object::Endpoint);
+    let endpoint = endpoint.map_err(StartError::Memory)?;
+    let runtime = Runtime::new(&mut memory).map_err(StartError::Runtime)?;
+    Ok(Loader {
+        memory,
+        runtime,
+        peek,
+        endpoint,
+        output,
+        start,
+    })
+}
+
+fn run_all(loader: &mut Loader, bundle: &Bundle<'static>) {
+    let mut count = 0u16;
+    let mut leaks = 0;
+    for app in bundle.apps() {
+        let before = loader.memory.free();
+        let code = run_app(loader, &app, count);
+        let left = loader.memory.end_app();
+        let after = loader.memory.free();
+        leaks += u32::from(!account(loader, count, app.name, (before, after), left));
+        loader.output.exit(count, app.name, code);
+        count += 1;
+    }
+    let free = loader.memory.free();
+    let kept = if leaks == 0 { "nothing" } else { "something" };
+    loader.output.text(
+        Kind::Done,
+        NO_APP,
+        format_args!("sel4-loader: {count} apps have ended and kept {kept}; {free}"),
+    );
+}
+
+/// Runs one app. What it took is given back by `Memory::end_app` afterwards.
+fn run_app(loader: &mut Loader, app: &App<'static>, index: u16) -> i32 {
+    let limit = match app.memory_limit {
+        0 => u64::MAX,
+        limit => limit,
+    };
+    loader.memory.begin_app(limit);
+    let mut borrowed = Borrowed::default();
+    let code = match app::compose(loader, app, index, &mut borrowed) {
+        Ok(mut running) => app::serve(loader, &mut running),
+        Err(error) => {
+            let name = app.name;
+            loader
+                .output
+                .text(Kind::Trap, index, format_args!("error: {name}: {error}"));
+            NOT_RUN
+        }
+    };
+    if let Err(error) = borrowed.give_back() {
+        loader
+            .output
+            .text(Kind::Log, index, format_args!("sel4-loader: {error}"));
+    }
+    code
+}
+
+/// Says whether the app gave everything back.
+fn account(
+    loader: &Loader,
+    index: u16,
+    name: &str,
+    (before, after): (Free, Free),
+    left: Result<u64, sel4::Error>,
+) -> bool {
+    let output = loader.output;
+    match left {
+        Ok(0) if before == after => {
+            let text = format_args!("sel4-loader: {name}: {after}, as before");
+            output.text(Kind::Log, index, text);
+            true
+        }
+        Ok(occupied) => {
+            let text = format_args!(
+                "sel4-loader: {name}: defect: {before} before, {after} after, {occupied} slots \
+                 still occupied"
+            );
+            output.text(Kind::Log, index, text);
+            false
+        }
+        Err(error) => {
+            let text = format_args!("sel4-loader: {name}: defect: {error}");
+            output.text(Kind::Log, index, text);
+            false
+        }
+    }
+}

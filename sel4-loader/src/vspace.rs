@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! Mapping pages, with the paging structures they need.
+
+use crate::memory::{Memory, MemoryError, Object, Owner};
+use sel4::{rights, sys};
+
+/// The root task's own address space.
+pub const OWN: u64 = sys::seL4_CapInitThreadVSpace;
+
+/// Bytes of a large page.
+pub const LARGE: u64 = 1 << sys::seL4_LargePageBits;
+/// Bytes of a page.
+pub const PAGE: u64 = 1 << sys::seL4_PageBits;
+
+/// Rights of a mapping. The processor mode that seL4 sets up has no "no execute".
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// Code and constants.
+    ReadOnly,
+    /// Data.
+    ReadWrite,
+}
+
+/// Maps a frame. Missing paging structures are made, for the same owner.
+pub fn map(
+    memory: &mut Memory,
+    owner: Owner,
+    vspace: u64,
+    frame: u64,
+    address: u64,
+    access: Access,
+) -> Result<(), MemoryError> {
+    let rights = match access {
+        Access::ReadOnly => rights::READ,
+        Access::ReadWrite => rights::READ_WRITE,
+    };
+    let attributes = 0;
+    loop {
+        let refused = match sys::seL4_X86_Page_Map(frame, vspace, address, rights, attributes) {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        // The kernel names the highest level that is missing; one after the other, at most three.
+        let Some(level) = refused.missing_level() else {
+            return Err(refused.into());
+        };
+        let paging = memory.object(owner, Object::Paging(level))?;
+        match level {
+            39 => sys::seL4_X86_PDPT_Map(paging, vspace, address, attributes)?,
+            30 => sys::seL4_X86_PageDirectory_Map(paging, vspace, address, attributes)?,
+            21 => sys::seL4_X86_PageTable_Map(paging, vspace, address, attributes)?,
+            _ => return Err(refused.into()),
+        }
+    }
+}
+
+/// Maps consecutive frames at consecutive addresses.
+pub fn map_range(
+    memory: &mut Memory,
+    vspace: u64,
+    first_frame: u64,
+    count: u64,
+    address: u64,
+    access: Access,
+) -> Result<(), MemoryError> {
+    for number in 0..count {
+        let at = address + number * PAGE;
+        map(memory, Owner::App, vspace, first_frame + number, at, access)?;
+    }
+    Ok(())
+}

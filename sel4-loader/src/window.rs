@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! Looking into frames: the root task maps them for a moment into its own address space.
+
+use crate::memory::{DEPTH, Memory, MemoryError, Object, Owner, ROOT};
+use crate::vspace::{self, Access, OWN, PAGE};
+use sel4::{rights, sys};
+
+/// Where a page of somebody else is looked at.
+const PEEK: u64 = 0x8_0000_0000;
+/// Where frames are filled, in another GiB, so that their paging structures are not shared.
+const WINDOW: u64 = 0x8_4000_0000;
+
+/// Runs `f` with the contents of frames that are mapped nowhere yet; afterwards they are mapped
+/// nowhere again.
+pub fn fill<T>(
+    memory: &mut Memory,
+    owner: Owner,
+    first_frame: u64,
+    count: u64,
+    f: impl FnOnce(&mut [u8]) -> T,
+) -> Result<T, MemoryError> {
+    for number in 0..count {
+        let (frame, address) = (first_frame + number, WINDOW + number * PAGE);
+        vspace::map(memory, owner, OWN, frame, address, Access::ReadWrite)?;
+    }
+    let result = {
+        let length = (count * PAGE) as usize;
+        // SAFETY: these pages have just been mapped here for reading and writing, nothing else of
+        // this program is at these addresses, and the reference ends before they are unmapped.
+        // The frames belong to an app that does not run yet, or to nobody else.
+        let bytes = unsafe { core::slice::from_raw_parts_mut(WINDOW as *mut u8, length) };
+        f(bytes)
+    };
+    for number in 0..count {
+        sys::seL4_X86_Page_Unmap(first_frame + number)?;
+    }
+    Ok(result)
+}
+
+/// A place to look at single pages that are mapped elsewhere. Keeps the last one in view.
+pub struct Peek {
+    slot: u64,
+    frame: Option<u64>,
+}
+
+impl Peek {
+    /// Makes the place: a slot, and the paging structures, which stay.
+    pub fn new(memory: &mut Memory) -> Result<Self, MemoryError> {
+        let frame = memory.object(Owner::Root, Object::Frame)?;
+        vspace::map(memory, Owner::Root, OWN, frame, PEEK, Access::ReadOnly)?;
+        sys::seL4_X86_Page_Unmap(frame)?;
+        let slot = memory.slots(1)?;
+        Ok(Self { slot, frame: None })
+    }
+
+    /// Reads eight bytes of a frame, `None` where they are not all in it.
+    pub fn word(&mut self, frame: u64, offset: u64) -> Option<u64> {
+        if !offset.is_multiple_of(8) || offset > PAGE - 8 {
+            return None;
+        }
+        if self.frame != Some(frame) {
+            self.close();
+            sys::seL4_CNode_Copy(ROOT, self.slot, DEPTH, ROOT, frame, DEPTH, rights::READ).ok()?;
+            self.frame = Some(frame);
+            sys::seL4_X86_Page_Map(self.slot, OWN, PEEK, rights::READ, 0).ok()?;
+        }
+        // SAFETY: the page is mapped here for reading; the address is aligned and inside it. Its
+        // owner is stopped while it is looked at, and any bytes are a valid number.
+        Some(unsafe { ((PEEK + offset) as *const u64).read_volatile() })
+    }
+
+    /// Looks away.
+    pub fn close(&mut self) {
+        if self.frame.take().is_some() {
+            // Deleting the copy unmaps it; it cannot fail for an existing slot.
+            let _ = sys::seL4_CNode_Delete(ROOT, self.slot, DEPTH);
+        }
+    }
+}
