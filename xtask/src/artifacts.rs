@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! Builds what a user needs, each thing where the command looks for it:
+//!
+//! | what | where, in the target folder |
+//! |---|---|
+//! | the command | `release/wasm-aot` |
+//! | seL4 kernel and root task | `share/wasm-aot/sel4/` |
+
+use crate::workspace::Workspace;
+use crate::{kernel, packages, process};
+use anyhow::Result;
+use std::process::Command;
+
+/// The seL4 kernel.
+///
+/// # Errors
+/// Where a tool is missing or fails.
+pub fn kernel(workspace: &Workspace) -> Result<()> {
+    packages::require(packages::KERNEL)?;
+    process::progress("building the seL4 kernel");
+    kernel::build(&workspace.path(""), &workspace.path(kernel::PREFIX))
+}
+
+/// Everything.
+///
+/// # Errors
+/// Where a part cannot be built.
+pub fn build(workspace: &Workspace) -> Result<()> {
+    kernel(workspace)?;
+    let mut command = workspace.cargo("build");
+    command.args(["--release", "--package", "wasm-aot", "--locked"]);
+    process::announce(&command);
+    process::run(&mut command)
+}
+
+/// The commands that lint the freestanding programs, ready to run.
+///
+/// # Errors
+/// Where what they are built from cannot be built.
+pub fn freestanding_lints(_workspace: &Workspace) -> Result<Vec<Command>> {
+    Ok(Vec::new())
+}

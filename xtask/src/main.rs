@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! Developer tasks, `cargo xtask TASK`. Every task sets up what it needs and nothing else; where
+//! something cannot be set up, it ends with an error that says what is missing.
+//!
+//! `xtask/run TASK` is the same for a machine that has no Rust yet.
+
+mod apps;
+mod artifacts;
+mod checks;
+mod kernel;
+mod packages;
+mod process;
+mod tests;
+mod wasmtime;
+mod workspace;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::process::{Command, ExitCode};
+use workspace::Workspace;
+
+/// Developer tasks of wasm-aot.
+#[derive(Parser)]
+#[command(name = "xtask", max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install the packages that the other tasks need (except those of `apps`).
+    Setup,
+    /// Build the seL4 kernel from its packaged source.
+    Kernel,
+    /// Build everything a user needs: the command, the kernel, the seL4 loader, the start-up code
+    /// of linked executables.
+    Build,
+    /// Build, then run a sample on seL4 in QEMU.
+    Demo {
+        /// The sample (a name in testsuite/apps or a path) and its arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, default_values = ["nbody-c", "10"])]
+        app: Vec<String>,
+    },
+    /// Build, then run every test, booted ones included.
+    Test {
+        /// Passed on to the tests: parts of names, `--nocapture`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        filter: Vec<String>,
+    },
+    /// Check formatting and lints.
+    Check,
+    /// What continuous integration runs: `check`, then `test`.
+    Ci,
+    /// Rebuild the samples from their sources and check that the committed ones are the same.
+    Apps {
+        /// Put the rebuilt samples in place of the committed ones.
+        #[arg(long)]
+        bless: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().task) {
+        Ok(status) => status,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<ExitCode> {
+    let workspace = Workspace::find()?;
+    match task {
+        Task::Setup => {
+            let all = [packages::KERNEL, packages::QEMU, packages::TESTS].concat();
+            packages::require(&all)?;
+            checks::require_tools()?;
+            wasmtime::require(&workspace)?;
+        }
+        Task::Kernel => artifacts::kernel(&workspace)?,
+        Task::Build => artifacts::build(&workspace)?,
+        Task::Demo { app } => return demo(&workspace, &app),
+        Task::Test { filter } => tests::run(&workspace, &filter)?,
+        Task::Check => checks::all(&workspace)?,
+        Task::Ci => {
+            checks::all(&workspace)?;
+            tests::run(&workspace, &[])?;
+        }
+        Task::Apps { bless } => apps::rebuild(&workspace, bless)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Ends with the sample's own status.
+fn demo(workspace: &Workspace, app: &[String]) -> Result<ExitCode> {
+    packages::require(packages::QEMU)?;
+    artifacts::build(workspace)?;
+    let (name, args) = app.split_first().expect("clap gives a default");
+    let sample = workspace
+        .path("testsuite/apps")
+        .join(name)
+        .with_extension("wasm");
+    let module = if sample.is_file() {
+        sample
+    } else {
+        name.into()
+    };
+    let mut command = Command::new(workspace.program());
+    command.args(["run", "--on", "sel4"]).arg(module).args(args);
+    process::announce(&command);
+    process::status(&mut command)
+}
