@@ -7,7 +7,7 @@
 //! | seL4 kernel and root task | `share/wasm-aot/sel4/` |
 
 use crate::workspace::Workspace;
-use crate::{kernel, packages, process};
+use crate::{kernel, packages, process, sel4};
 use anyhow::Result;
 use std::process::Command;
 
@@ -26,7 +26,9 @@ pub fn kernel(workspace: &Workspace) -> Result<()> {
 /// # Errors
 /// Where a part cannot be built.
 pub fn build(workspace: &Workspace) -> Result<()> {
-    kernel(workspace)?;
+    packages::require(packages::KERNEL)?;
+    process::progress("building the seL4 kernel and root task");
+    sel4::build_loader(&workspace.path(""), &workspace.share(""))?;
     let mut command = workspace.cargo("build");
     command.args(["--release", "--package", "wasm-aot", "--locked"]);
     process::announce(&command);
@@ -37,6 +39,23 @@ pub fn build(workspace: &Workspace) -> Result<()> {
 ///
 /// # Errors
 /// Where what they are built from cannot be built.
-pub fn freestanding_lints(_workspace: &Workspace) -> Result<Vec<Command>> {
-    Ok(Vec::new())
+pub fn freestanding_lints(workspace: &Workspace) -> Result<Vec<Command>> {
+    kernel(workspace)?;
+    let mut loader = workspace.cargo("clippy");
+    // The workspace has a configuration of its own, which Cargo finds from its folder. The root
+    // task carries the app runtime as bytes; for lints any file serves.
+    loader
+        .args([
+            "--release",
+            "--workspace",
+            "--locked",
+            "--",
+            "--deny",
+            "warnings",
+        ])
+        .current_dir(workspace.path("sel4-loader"))
+        .env("CARGO_TARGET_DIR", workspace.target().join("sel4-lints"))
+        .env("SEL4_PREFIX", workspace.path(kernel::PREFIX))
+        .env("SEL4_APP_RUNTIME", workspace.path("sel4-loader/Cargo.toml"));
+    Ok(vec![loader])
 }

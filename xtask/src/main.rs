@@ -10,6 +10,7 @@ mod checks;
 mod kernel;
 mod packages;
 mod process;
+mod sel4;
 mod tests;
 mod wasmtime;
 mod workspace;
