@@ -106,12 +106,25 @@ impl Runtime {
 
     /// Address of a function that the runtime exports.
     pub fn export(&self, name: &str) -> Option<u64> {
+        self.entry_of(name).map(|entry| entry.address)
+    }
+
+    /// Whether a type of the metadata is that of a function that the runtime exports. True where
+    /// it exports none of this name.
+    pub fn fits(&self, name: &str, kind: &str) -> bool {
+        let Some(entry) = self.entry_of(name) else {
+            return true;
+        };
+        entry.signature != exports::UNTYPED && exports::signature(kind) == Some(entry.signature)
+    }
+
+    fn entry_of(&self, name: &str) -> Option<Entry> {
         let size = size_of::<Entry>() as u64;
         (0..self.header.count).find_map(|number| {
             let at = self.header.entries + number * size;
             let entry = Entry::read_from_bytes(self.at(at, size)?).ok()?;
             let bytes = self.at(entry.name, entry.length)?;
-            (bytes == name.as_bytes()).then_some(entry.address)
+            (bytes == name.as_bytes()).then_some(entry)
         })
     }
 

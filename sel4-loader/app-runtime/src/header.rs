@@ -2,13 +2,16 @@
 //! What the root task reads of this program: `sel4_boot::startup::exports`, with pointers.
 
 use sel4_boot::startup::exports::{self, Entry as Raw, Header as RawHeader};
+use wasm_aot_runtime::{COMPILED, Export, Signature, Value, wasi};
 
 /// [`Raw`], as the linker fills it.
+#[derive(Clone, Copy)]
 #[repr(C)]
 struct Entry {
     name: *const u8,
     length: usize,
     address: *const (),
+    signature: u64,
 }
 
 /// [`RawHeader`], as the linker fills it.
@@ -31,17 +34,52 @@ unsafe impl Sync for Entry {}
 // SAFETY: constants, in read-only memory.
 unsafe impl Sync for Header {}
 
-/// An entry for a function of `wasm-aot-runtime`.
-const fn entry(name: &'static str, address: *const ()) -> Entry {
-    Entry {
-        name: name.as_ptr(),
-        length: name.len(),
-        address,
+/// A type as a number.
+const fn number(signature: &Signature) -> u64 {
+    let mut number = 0;
+    let mut position = 0;
+    assert!(signature.params.len() <= exports::PARAMETERS as usize);
+    while position < signature.params.len() {
+        let is_i64 = matches!(signature.params[position], Value::I64);
+        number = exports::with(number, position as u32, is_i64);
+        position += 1;
+    }
+    match signature.results {
+        [] => number,
+        [Value::I32] => exports::with(number, exports::RESULT, false),
+        [Value::I64] => exports::with(number, exports::RESULT, true),
+        _ => panic!("no host function has two results"),
     }
 }
 
+const fn entry(export: &Export) -> Entry {
+    Entry {
+        name: export.symbol.as_ptr(),
+        length: export.symbol.len(),
+        address: export.address,
+        signature: match &export.signature {
+            None => exports::UNTYPED,
+            Some(signature) => number(signature),
+        },
+    }
+}
+
+const COUNT: usize = COMPILED.len() + wasi::EXPORTS.len();
+
 /// Every function that an object may import.
-static ENTRIES: &[Entry] = &[entry("memcpy", sel4::mem::memcpy as *const ())];
+static ENTRIES: [Entry; COUNT] = {
+    let mut entries = [const { entry(&COMPILED[0]) }; COUNT];
+    let mut position = 0;
+    while position < COUNT {
+        entries[position] = if position < COMPILED.len() {
+            entry(&COMPILED[position])
+        } else {
+            entry(&wasi::EXPORTS[position - COMPILED.len()])
+        };
+        position += 1;
+    }
+    entries
+};
 
 #[used]
 #[unsafe(link_section = ".app_runtime.header")]

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`header`] | what the root task finds, and which functions objects may link with |
 //! | [`call`] | service calls |
+//! | [`platform`] | what `wasm-aot-runtime` needs: streams, clocks, memory |
 //! | [`values`] | arguments and results of a function that the user named |
 
 #![no_std]
@@ -13,6 +14,7 @@
 
 mod call;
 mod header;
+mod platform;
 mod values;
 
 use call::Stream;
@@ -33,6 +35,8 @@ extern "C" fn _start() -> ! {
     let Some(startup) = startup() else {
         fail(format_args!("the start-up page is damaged"));
     };
+    // SAFETY: this is the only thread, and nothing of the runtime has run yet.
+    unsafe { platform::start(startup) };
     run(&startup);
     call::exit(0)
 }

@@ -95,6 +95,46 @@ pub mod exports {
         pub length: u64,
         /// Address of the function.
         pub address: u64,
+        /// Its WebAssembly type ([`signature`]), [`UNTYPED`] for those that no module imports.
+        pub signature: u64,
+    }
+
+    /// The type of a function that compiled code calls by itself.
+    pub const UNTYPED: u64 = u64::MAX;
+
+    /// Adds a value to a type, four bits each: 8 for an `i32`, 9 for an `i64`, 0 for none.
+    /// Parameters are at the positions 0 to 13, the result at [`RESULT`].
+    #[must_use]
+    pub const fn with(signature: u64, position: u32, is_i64: bool) -> u64 {
+        signature | (8 | is_i64 as u64) << (position * 4)
+    }
+
+    /// Position of the result for [`with`].
+    pub const RESULT: u32 = 15;
+    /// Parameters, at most.
+    pub const PARAMETERS: u32 = 14;
+
+    /// The number of a type that stands as text in an object's metadata, `(i32 i64) -> (i32)`;
+    /// `None` for types that no host function has.
+    #[must_use]
+    pub fn signature(text: &str) -> Option<u64> {
+        let (parameters, results) = text.split_once(" -> ")?;
+        let mut signature = 0;
+        for (half, first, most) in [(parameters, 0, PARAMETERS), (results, RESULT, 1)] {
+            let inner = half.strip_prefix('(')?.strip_suffix(')')?;
+            for (position, name) in (0..).zip(inner.split_ascii_whitespace()) {
+                let is_i64 = match name {
+                    "i32" => false,
+                    "i64" => true,
+                    _ => return None,
+                };
+                if position >= most {
+                    return None;
+                }
+                signature = with(signature, first + position, is_i64);
+            }
+        }
+        Some(signature)
     }
 }
 
@@ -189,6 +229,18 @@ mod tests {
         let used = size(args, env, "() -> ()");
         assert!(write(page, args, env, "() -> ()", &mut out[..used - 1]).is_none());
         assert!(write(page, args, env, "() -> ()", &mut out[..used]).is_some());
+    }
+
+    #[test]
+    fn types_are_told_apart() {
+        use exports::signature;
+        let write = signature("(i32 i32 i32 i32) -> (i32)");
+        assert_eq!(write, Some(0x8000_0000_0000_8888));
+        assert_eq!(signature("(i32 i64 i32) -> (i32)"), Some(0x8000_0000_0000_0898));
+        assert_eq!(signature("() -> ()"), Some(0));
+        assert_eq!(signature("(f32) -> ()"), None);
+        assert_eq!(signature("(i32) -> (i32 i32)"), None);
+        assert_eq!(signature("i32"), None);
     }
 
     #[test]

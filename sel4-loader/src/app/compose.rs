@@ -40,6 +40,7 @@ pub fn compose<'a>(
 ) -> Result<Running<'a>, AppError<'a>> {
     let object = Object::parse(app.object)?;
     check_features(object.meta())?;
+    check_imports(loader, object.meta())?;
     let memory = &mut loader.memory;
     let vspace = memory
         .object(Owner::App, Kernel::VSpace)
@@ -85,6 +86,20 @@ fn check_features<'a>(meta: &Meta<'a>) -> Result<(), AppError<'a>> {
         LoadError::Cpu { feature } if cpu::kernel_lacks(feature) => AppError::Vector(feature),
         other => other.into(),
     })
+}
+
+/// Checks the types of the host functions that the object imports.
+fn check_imports<'a>(loader: &Loader, meta: &Meta<'a>) -> Result<(), AppError<'a>> {
+    let functions = meta.imports().iter().filter(|i| i.kind() == Kind::Function);
+    for import in functions {
+        let symbol = meta.str(import.symbol);
+        let kind = meta.types().get(import.index.get() as usize);
+        let kind = kind.map_or("", |kind| meta.str(kind.text));
+        if !loader.runtime.fits(symbol, kind) {
+            return Err(AppError::ImportType(symbol, kind));
+        }
+    }
+    Ok(())
 }
 
 /// Address of a symbol that the object defines.

@@ -64,6 +64,8 @@ pub enum AppError<'a> {
     Load(LoadError<'a>),
     /// The object uses AVX, and the kernel does not keep its registers.
     Vector(&'a str),
+    /// A host function is imported with another type than it has.
+    ImportType(&'a str, &'a str),
     /// There is no memory for something.
     Memory(&'static str, MemoryError),
     /// A memory or table cannot be placed.
@@ -91,6 +93,11 @@ impl fmt::Display for AppError<'_> {
                 "the code needs `{feature}`, but this kernel keeps only the SSE registers apart \
                  (CONFIG_FXSAVE); build the object with `--cpu baseline`, or use a kernel with \
                  CONFIG_XSAVE"
+            ),
+            Self::ImportType(symbol, kind) => write!(
+                f,
+                "incompatible import type: `{symbol}` is imported as a function {kind}, which is \
+                 not its type"
             ),
             Self::Memory(what, error) => write!(f, "{what}: {error}"),
             Self::Place(what) => f.write_str(what),
