@@ -72,7 +72,9 @@ impl Peek {
     /// Looks away.
     pub fn close(&mut self) {
         if self.frame.take().is_some() {
-            // Deleting the copy unmaps it; it cannot fail for an existing slot.
+            // Unmapping first does not rely on the deletion of a copy to unmap (see the patches
+            // in xtask/src/kernel.rs). Neither can fail for a copy that was mapped.
+            let _ = sys::seL4_X86_Page_Unmap(self.slot);
             let _ = sys::seL4_CNode_Delete(ROOT, self.slot, DEPTH);
         }
     }

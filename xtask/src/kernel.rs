@@ -16,9 +16,9 @@
 //! | `libsel4/include/sel4/**` | the headers of libsel4 |
 //! | `libsel4/include/kernel/gen_config.json` | every option of [`CONFIGURATION`] and its value |
 //!
-//! # The two patches
+//! # The three patches
 //!
-//! Release 5.0.0 of the 64-bit kernel has two errors, repaired on the way ([`PATCHES`]):
+//! Release 5.0.0 of the 64-bit kernel has three errors, repaired on the way ([`PATCHES`]):
 //!
 //! 1. `KERNEL_STACK_ALIGNMENT` is 16. The trap entry finds the bottom of the kernel's stack by
 //!    rounding the stack pointer down to the stack's size, which is right only for a stack aligned
@@ -26,6 +26,9 @@
 //!    interrupt descriptor table, and the machine stops within seconds.
 //! 2. `handleVMFault` keeps the fault's address in 32 bits, so a fault handler is told a wrong
 //!    address for everything above 4 GiB.
+//! 3. Deleting a capability to a mapped frame unmaps it only if it is the last capability to that
+//!    frame. Each one has a mapping of its own, so the mappings of deleted copies stay: whoever
+//!    had one keeps the memory.
 
 use anyhow::{Context, Result, bail, ensure};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -96,6 +99,11 @@ const PATCHES: &[Patch] = &[
         file: "src/arch/x86/kernel/vspace.c",
         from: "    uint32_t addr;\n    uint32_t fault;\n",
         to: "    word_t addr;\n    uint32_t fault;\n",
+    },
+    Patch {
+        file: "src/arch/x86/64/object/objecttype.c",
+        from: "        if (final && cap_frame_cap_get_capFMappedASID(cap)) {\n",
+        to: "        if (cap_frame_cap_get_capFMappedASID(cap)) {\n",
     },
 ];
 
