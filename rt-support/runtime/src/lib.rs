@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! What compiled WebAssembly calls: growth of memories and tables, float rounding, and WASI
+//! preview 1, over the small trait [`Platform`].
+//!
+//! The rules (which pointer is refused, what a descriptor may do, what a structure looks like)
+//! are here once for all systems; a system provides [`Platform`], and [`Files`] where it has
+//! files. Compiled code finds the functions by their symbols: a loader looks them up in
+//! [`exports`], a linker finds them with the features `symbols` and `mem`.
+//!
+//! One thread runs the WebAssembly program; the WASI state belongs to it ([`Platform::wasi`]).
+//! Nothing allocates.
+
+#![no_std]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod compiled;
+mod errno;
+mod export;
+pub mod float;
+#[cfg(feature = "mem")]
+mod mem;
+pub mod platform;
+pub mod wasi;
+
+pub use errno::{Errno, Result};
+pub use export::{COMPILED, Export, Signature, Value, exports, lookup};
+pub use platform::{Files, Platform, install};
+pub use wasi::Wasi;
