@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! Faults: the hardware's exceptions arrive as signals, on a stack of their own; the handler
+//! writes the trap report and ends the process.
+
+use crate::{Messages, entry};
+use core::cell::UnsafeCell;
+use core::ffi::{c_int, c_void};
+use core::fmt::Write;
+use rustix::runtime::{
+    KernelSigSet, KernelSigaction, KernelSigactionFlags, Signal, exit_group, kernel_sigaction,
+    kernel_sigaltstack,
+};
+use wasm_aot_loader::trap::{Fault, FaultKind, Stack, explain};
+use wasm_aot_trap::EXIT_STATUS;
+
+/// Bytes of the handler's stack: the report is made there.
+const HANDLER_STACK: usize = 64 << 10;
+
+/// The program's stack, and the handler's.
+struct State {
+    stack: UnsafeCell<Option<Stack>>,
+    handler: UnsafeCell<[u8; HANDLER_STACK]>,
+}
+
+// SAFETY: there is one thread; `install` writes before a handler can run.
+unsafe impl Sync for State {}
+
+static STATE: State = State {
+    stack: UnsafeCell::new(None),
+    handler: UnsafeCell::new([0; HANDLER_STACK]),
+};
+
+// Returning from a signal (signal(7)). The kernel demands it, though our handler never returns.
+#[cfg(target_arch = "x86_64")]
+core::arch::global_asm!(
+    ".type wasm_aot_restore, @function",
+    "wasm_aot_restore:",
+    "mov $15, %eax",
+    "syscall",
+    options(att_syntax)
+);
+
+unsafe extern "C" {
+    fn wasm_aot_restore();
+}
+
+/// The first part of the kernel's `siginfo_t` (sigaction(2)).
+#[repr(C)]
+struct SignalInfo {
+    signal: c_int,
+    errno: c_int,
+    code: c_int,
+    padding: c_int,
+    address: u64,
+}
+
+/// The first part of the kernel's `ucontext_t` on x86-64.
+#[repr(C)]
+struct Context {
+    flags: u64,
+    link: u64,
+    stack: [u64; 3],
+    registers: [u64; 23],
+}
+
+/// Positions in [`Context::registers`] (`sys/ucontext.h`).
+mod register {
+    pub const RBP: usize = 10;
+    pub const RSP: usize = 15;
+    pub const RIP: usize = 16;
+}
+
+/// Handles the signals of hardware faults from now on.
+pub fn install(stack: Stack) {
+    // SAFETY: no handler is installed yet, so nothing else refers to the state.
+    unsafe { *STATE.stack.get() = Some(stack) };
+    let alternate = rustix::runtime::Stack {
+        ss_sp: STATE.handler.get().cast(),
+        ss_flags: 0,
+        ss_size: HANDLER_STACK as _,
+    };
+    // SAFETY: the memory is static and used for nothing else.
+    let _ = unsafe { kernel_sigaltstack(Some(alternate)) };
+    for signal in [Signal::SEGV, Signal::BUS, Signal::ILL, Signal::FPE] {
+        // SAFETY: the kernel calls a handler with SA_SIGINFO with three arguments; it is stored
+        // as the pointer of one argument.
+        let handler = unsafe {
+            core::mem::transmute::<
+                unsafe extern "C" fn(c_int, *const SignalInfo, *const Context) -> !,
+                unsafe extern "C" fn(c_int),
+            >(handle)
+        };
+        let action = KernelSigaction {
+            sa_handler_kernel: Some(handler),
+            sa_flags: KernelSigactionFlags::SIGINFO
+                | KernelSigactionFlags::ONSTACK
+                | KernelSigactionFlags::RESTORER,
+            sa_restorer: Some(wasm_aot_restore),
+            sa_mask: KernelSigSet::empty(),
+        };
+        // SAFETY: the handler touches nothing but its own stack and constant data, and never
+        // returns.
+        let _ = unsafe { kernel_sigaction(signal, Some(action)) };
+    }
+}
+
+unsafe extern "C" fn handle(
+    signal: c_int,
+    info: *const SignalInfo,
+    context: *const Context,
+) -> ! {
+    // SAFETY: the kernel passes both, valid as long as the handler runs.
+    let (info, context) = unsafe { (&*info, &*context) };
+    let kind = match signal {
+        4 => FaultKind::IllegalInstruction,
+        8 => FaultKind::Divide,
+        7 | 11 => FaultKind::Memory,
+        _ => FaultKind::Other,
+    };
+    let fault = Fault {
+        pc: context.registers[register::RIP],
+        address: (kind == FaultKind::Memory).then_some(info.address),
+        kind,
+        sp: context.registers[register::RSP],
+        fp: context.registers[register::RBP],
+    };
+    // SAFETY: written once, by `install`.
+    let stack = unsafe { (*STATE.stack.get()).clone() };
+    let module = entry::module();
+    let find = |address: u64| module.filter(|module| module.offset(address).is_some());
+    if let Some(stack) = stack {
+        let usable = stack.stack.clone();
+        let mut read = |address: u64| {
+            let inside = usable.contains(&address)
+                && usable.end - address >= 8
+                && address.is_multiple_of(8);
+            // SAFETY: an aligned word of the program's stack, all of which is mapped.
+            inside.then(|| unsafe { (address as *const u64).read_volatile() })
+        };
+        let report = explain(&fault, &stack, &find, &mut read);
+        let program = crate::platform::name();
+        let _ = writeln!(Messages, "error: {program}: the program trapped\n{report}");
+    }
+    exit_group(EXIT_STATUS)
+}
+
+const _: () = assert!(size_of::<*const c_void>() == 8);
