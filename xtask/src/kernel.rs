@@ -56,7 +56,7 @@ const CONFIGURATION: &[(&str, &str)] = &[
     ("MAX_NUM_NODES", "1"),
     ("KERNEL_STACK_BITS", "12"),
     ("CACHE_LN_SZ", "64"),
-    ("ROOT_CNODE_SIZE_BITS", "16"),
+    ("ROOT_CNODE_SIZE_BITS", "18"),
     ("NUM_DOMAINS", "1"),
     ("NUM_PRIORITIES", "256"),
     ("TIME_SLICE", "5"),

@@ -124,7 +124,7 @@ impl Plan {
         if !inside || !base.is_multiple_of(PAGE) {
             return Err(AppError::Place(
                 "the constant base of a memory is outside the part of the address space for it; \
-                 build the object with the default --memory-base, or with `relocatable`",
+                 build the object with the default --memory-base, or with `relocate`",
             ));
         }
         if self
