@@ -57,9 +57,18 @@ pub fn module() -> Option<Module<'static>> {
     // SAFETY: the linker script defines these pairs around the sections.
     let (meta, traps, map) = unsafe {
         (
-            between(&raw const __wasm_aot_meta_start, &raw const __wasm_aot_meta_end),
-            between(&raw const __wasm_aot_traps_start, &raw const __wasm_aot_traps_end),
-            between(&raw const __wasm_aot_addrmap_start, &raw const __wasm_aot_addrmap_end),
+            between(
+                &raw const __wasm_aot_meta_start,
+                &raw const __wasm_aot_meta_end,
+            ),
+            between(
+                &raw const __wasm_aot_traps_start,
+                &raw const __wasm_aot_traps_end,
+            ),
+            between(
+                &raw const __wasm_aot_addrmap_start,
+                &raw const __wasm_aot_addrmap_end,
+            ),
         )
     };
     let field = meta.as_ptr() as u64 + meta::TEXT_DELTA_OFFSET;

@@ -10,10 +10,12 @@
 //! | [`entry`] | what the linker hands over |
 //! | [`space`] | the address space: memories, tables, the stack |
 //! | [`platform`] | Linux as the runtime sees it |
+//! | [`calls`] | system calls that the library does not offer |
 //! | [`signals`] | faults: the trap report, exit status 134 |
 
 #![no_std]
 
+mod calls;
 mod entry;
 mod platform;
 mod signals;
@@ -69,7 +71,7 @@ extern "C" fn program() -> ! {
     let entry = entry::get();
     (entry.instantiate)();
     (entry.start)();
-    rustix::runtime::exit_group(0)
+    crate::calls::exit_group(0)
 }
 
 /// Standard error, for messages.
@@ -91,11 +93,26 @@ impl Write for Messages {
 /// Says why the program cannot go on, and ends it.
 fn fail(message: fmt::Arguments<'_>) -> ! {
     let _ = writeln!(Messages, "error: {message}");
-    rustix::runtime::exit_group(1)
+    crate::calls::exit_group(1)
 }
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     let _ = writeln!(Messages, "wasm-aot-standalone: defect: {info}");
-    rustix::runtime::exit_group(wasm_aot_trap::EXIT_STATUS)
+    crate::calls::exit_group(wasm_aot_trap::EXIT_STATUS)
+}
+
+/// C `strlen(3)`, which the compiler and rustix call. The volatile reads keep the compiler from
+/// making this loop a call of itself.
+///
+/// # Safety
+/// The string ends with a zero byte.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn strlen(string: *const u8) -> usize {
+    let mut length = 0;
+    // SAFETY: the caller's promise.
+    while unsafe { string.add(length).read_volatile() } != 0 {
+        length += 1;
+    }
+    length
 }

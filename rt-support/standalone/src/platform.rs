@@ -42,7 +42,10 @@ pub unsafe fn start(stack: *const usize) {
 
 /// The program's name, for messages.
 pub fn name() -> &'static str {
-    PROCESS.arg(0).and_then(|name| core::str::from_utf8(name).ok()).unwrap_or("program")
+    PROCESS
+        .arg(0)
+        .and_then(|name| core::str::from_utf8(name).ok())
+        .unwrap_or("program")
 }
 
 impl Process {
@@ -87,7 +90,9 @@ fn clock_id(clock: Clock) -> ClockId {
 }
 
 fn nanoseconds(time: rustix::time::Timespec) -> u64 {
-    (time.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec as u64)
+    (time.tv_sec as u64)
+        .wrapping_mul(1_000_000_000)
+        .wrapping_add(time.tv_nsec as u64)
 }
 
 impl Platform for Process {
@@ -144,7 +149,7 @@ impl Platform for Process {
     }
 
     fn exit(&self, code: u32) -> ! {
-        rustix::runtime::exit_group(code.cast_signed())
+        crate::calls::exit_group(code.cast_signed())
     }
 
     fn yield_now(&self) {
@@ -161,7 +166,9 @@ impl Platform for Process {
     fn env(&self, index: usize) -> Option<&[u8]> {
         let start = self.count() + 2;
         // The array may end before.
-        (0..index).all(|before| self.string(start, before).is_some()).then_some(())?;
+        (0..index)
+            .all(|before| self.string(start, before).is_some())
+            .then_some(())?;
         self.string(start, index)
     }
 

@@ -2,14 +2,11 @@
 //! Faults: the hardware's exceptions arrive as signals, on a stack of their own; the handler
 //! writes the trap report and ends the process.
 
+use crate::calls::{Action, AlternateStack, exit_group, sigaction, sigaltstack};
 use crate::{Messages, entry};
 use core::cell::UnsafeCell;
-use core::ffi::{c_int, c_void};
+use core::ffi::c_int;
 use core::fmt::Write;
-use rustix::runtime::{
-    KernelSigSet, KernelSigaction, KernelSigactionFlags, Signal, exit_group, kernel_sigaction,
-    kernel_sigaltstack,
-};
 use wasm_aot_loader::trap::{Fault, FaultKind, Stack, explain};
 use wasm_aot_trap::EXIT_STATUS;
 
@@ -70,51 +67,53 @@ mod register {
     pub const RIP: usize = 16;
 }
 
+/// Numbers of signals (signal(7)).
+mod signal {
+    use core::ffi::c_int;
+    pub const ILL: c_int = 4;
+    pub const BUS: c_int = 7;
+    pub const FPE: c_int = 8;
+    pub const SEGV: c_int = 11;
+}
+
+/// Flags of an action (`asm/signal.h`).
+mod flag {
+    pub const SIGINFO: u64 = 4;
+    pub const RESTORER: u64 = 0x0400_0000;
+    pub const ONSTACK: u64 = 0x0800_0000;
+}
+
 /// Handles the signals of hardware faults from now on.
 pub fn install(stack: Stack) {
     // SAFETY: no handler is installed yet, so nothing else refers to the state.
     unsafe { *STATE.stack.get() = Some(stack) };
-    let alternate = rustix::runtime::Stack {
-        ss_sp: STATE.handler.get().cast(),
-        ss_flags: 0,
-        ss_size: HANDLER_STACK as _,
+    let alternate = AlternateStack {
+        start: STATE.handler.get() as usize,
+        flags: 0,
+        size: HANDLER_STACK,
     };
     // SAFETY: the memory is static and used for nothing else.
-    let _ = unsafe { kernel_sigaltstack(Some(alternate)) };
-    for signal in [Signal::SEGV, Signal::BUS, Signal::ILL, Signal::FPE] {
-        // SAFETY: the kernel calls a handler with SA_SIGINFO with three arguments; it is stored
-        // as the pointer of one argument.
-        let handler = unsafe {
-            core::mem::transmute::<
-                unsafe extern "C" fn(c_int, *const SignalInfo, *const Context) -> !,
-                unsafe extern "C" fn(c_int),
-            >(handle)
+    unsafe { sigaltstack(&alternate) };
+    for signal in [signal::SEGV, signal::BUS, signal::ILL, signal::FPE] {
+        let action = Action {
+            handler: handle as *const () as usize,
+            flags: flag::SIGINFO | flag::ONSTACK | flag::RESTORER,
+            restorer: wasm_aot_restore as *const () as usize,
+            mask: 0,
         };
-        let action = KernelSigaction {
-            sa_handler_kernel: Some(handler),
-            sa_flags: KernelSigactionFlags::SIGINFO
-                | KernelSigactionFlags::ONSTACK
-                | KernelSigactionFlags::RESTORER,
-            sa_restorer: Some(wasm_aot_restore),
-            sa_mask: KernelSigSet::empty(),
-        };
-        // SAFETY: the handler touches nothing but its own stack and constant data, and never
-        // returns.
-        let _ = unsafe { kernel_sigaction(signal, Some(action)) };
+        // SAFETY: with SA_SIGINFO the kernel passes three arguments, as `handle` takes them; it
+        // touches nothing but its own stack and constant data, and never returns.
+        unsafe { sigaction(signal, &action) };
     }
 }
 
-unsafe extern "C" fn handle(
-    signal: c_int,
-    info: *const SignalInfo,
-    context: *const Context,
-) -> ! {
+unsafe extern "C" fn handle(signal: c_int, info: *const SignalInfo, context: *const Context) -> ! {
     // SAFETY: the kernel passes both, valid as long as the handler runs.
     let (info, context) = unsafe { (&*info, &*context) };
     let kind = match signal {
-        4 => FaultKind::IllegalInstruction,
-        8 => FaultKind::Divide,
-        7 | 11 => FaultKind::Memory,
+        signal::ILL => FaultKind::IllegalInstruction,
+        signal::FPE => FaultKind::Divide,
+        signal::BUS | signal::SEGV => FaultKind::Memory,
         _ => FaultKind::Other,
     };
     let fault = Fault {
@@ -131,9 +130,8 @@ unsafe extern "C" fn handle(
     if let Some(stack) = stack {
         let usable = stack.stack.clone();
         let mut read = |address: u64| {
-            let inside = usable.contains(&address)
-                && usable.end - address >= 8
-                && address.is_multiple_of(8);
+            let inside =
+                usable.contains(&address) && usable.end - address >= 8 && address.is_multiple_of(8);
             // SAFETY: an aligned word of the program's stack, all of which is mapped.
             inside.then(|| unsafe { (address as *const u64).read_volatile() })
         };
@@ -143,5 +141,3 @@ unsafe extern "C" fn handle(
     }
     exit_group(EXIT_STATUS)
 }
-
-const _: () = assert!(size_of::<*const c_void>() == 8);

@@ -33,8 +33,16 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Metadata => f.write_str("the executable's metadata is damaged"),
-            Self::Map { what, address, bytes, errno } => {
-                write!(f, "cannot map {bytes} bytes for the {what} at {address:#x}: {errno}")
+            Self::Map {
+                what,
+                address,
+                bytes,
+                errno,
+            } => {
+                write!(
+                    f,
+                    "cannot map {bytes} bytes for the {what} at {address:#x}: {errno}"
+                )
             }
         }
     }
@@ -48,18 +56,30 @@ fn reserve(what: &'static str, address: u64, bytes: u64) -> Result<u64, Error> {
     }
     // SAFETY: a new mapping that replaces none.
     let mapped = unsafe {
-        mmap_anonymous(address as *mut c_void, bytes as usize, ProtFlags::empty(), flags)
+        mmap_anonymous(
+            address as *mut c_void,
+            bytes as usize,
+            ProtFlags::empty(),
+            flags,
+        )
     };
     mapped
         .map(|start| start as u64)
-        .map_err(|errno| Error::Map { what, address, bytes, errno })
+        .map_err(|errno| Error::Map {
+            what,
+            address,
+            bytes,
+            errno,
+        })
 }
 
 /// Makes a part of reserved space accessible (it is zero); says whether that worked.
 pub fn commit(address: u64, bytes: u64) -> bool {
     const PAGE: u64 = 4096;
     let start = address & !(PAGE - 1);
-    let Some(end) = address.checked_add(bytes).and_then(|end| end.checked_next_multiple_of(PAGE))
+    let Some(end) = address
+        .checked_add(bytes)
+        .and_then(|end| end.checked_next_multiple_of(PAGE))
     else {
         return false;
     };
@@ -73,7 +93,12 @@ fn committed(what: &'static str, address: u64, bytes: u64) -> Result<(), Error> 
     if bytes == 0 || commit(address, bytes) {
         return Ok(());
     }
-    Err(Error::Map { what, address, bytes, errno: Errno::NOMEM })
+    Err(Error::Map {
+        what,
+        address,
+        bytes,
+        errno: Errno::NOMEM,
+    })
 }
 
 /// Makes the memories and tables that the object needs, and its stack.
