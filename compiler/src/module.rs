@@ -16,8 +16,9 @@ use wasmparser::{
 
 /// The features with which modules are validated unless told otherwise: WebAssembly 2.0 without
 /// SIMD, and extended constant expressions, which clang and rustc emit.
-pub const DEFAULT_FEATURES: WasmFeatures =
-    WasmFeatures::WASM2.difference(WasmFeatures::SIMD).union(WasmFeatures::EXTENDED_CONST);
+pub const DEFAULT_FEATURES: WasmFeatures = WasmFeatures::WASM2
+    .difference(WasmFeatures::SIMD)
+    .union(WasmFeatures::EXTENDED_CONST);
 
 /// The features that can be turned on at all.
 pub const SUPPORTED_FEATURES: WasmFeatures = DEFAULT_FEATURES.union(WasmFeatures::MULTI_MEMORY);

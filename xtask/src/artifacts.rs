@@ -5,10 +5,12 @@
 //! |---|---|
 //! | the command | `release/wasm-aot` |
 //! | seL4 kernel and root task | `share/wasm-aot/sel4/` |
+//! | start-up code of linked executables | `share/wasm-aot/linux/` |
 
 use crate::workspace::Workspace;
 use crate::{kernel, packages, process, sel4};
-use anyhow::Result;
+use anyhow::{Context, Result};
+use std::fs;
 use std::process::Command;
 
 /// The seL4 kernel.
@@ -29,10 +31,35 @@ pub fn build(workspace: &Workspace) -> Result<()> {
     packages::require(packages::KERNEL)?;
     process::progress("building the seL4 kernel and root task");
     sel4::build_loader(&workspace.path(""), &workspace.share(""))?;
+    process::progress("building the start-up code of linked executables");
+    standalone(workspace)?;
     let mut command = workspace.cargo("build");
     command.args(["--release", "--package", "wasm-aot", "--locked"]);
     process::announce(&command);
     process::run(&mut command)
+}
+
+/// The start-up code of linked executables, and the script that links them.
+fn standalone(workspace: &Workspace) -> Result<()> {
+    const TARGET: &str = "x86_64-unknown-linux-gnu";
+    const ARCHIVE: &str = "libwasm_aot_standalone.a";
+    let target_dir = workspace.target().join("standalone-build");
+    let mut command = workspace.cargo("build");
+    command
+        .args(["--release", "--locked", "--target", TARGET])
+        .current_dir(workspace.path("rt-support/standalone"))
+        .env("CARGO_TARGET_DIR", &target_dir);
+    process::announce(&command);
+    process::run(&mut command)?;
+    let folder = workspace.share("linux");
+    fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+    let archive = target_dir.join(TARGET).join("release").join(ARCHIVE);
+    let script = workspace.path("linker-scripts/standalone.ld");
+    for (from, name) in [(archive, ARCHIVE), (script, "standalone.ld")] {
+        let to = folder.join(name);
+        fs::copy(&from, &to).with_context(|| format!("copying {}", from.display()))?;
+    }
+    Ok(())
 }
 
 /// The commands that lint the freestanding programs, ready to run.

@@ -75,7 +75,11 @@ impl AppArguments {
             name: name.clone(),
             object,
             args: std::iter::once(name).chain(args.iter().cloned()).collect(),
-            env: self.environment().into_iter().map(|(k, v)| format!("{k}={v}")).collect(),
+            env: self
+                .environment()
+                .into_iter()
+                .map(|(k, v)| format!("{k}={v}"))
+                .collect(),
             invoke: self.invoke.clone().unwrap_or_else(|| "_start".into()),
             flags: bits,
             memory_limit: 0,
@@ -86,7 +90,10 @@ impl AppArguments {
 
 /// What a program is told its own name is: the file's.
 pub fn program_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// The image with these apps.
@@ -104,6 +111,9 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode> {
     }
     let image = make(&apps, flags::POWER_OFF)?;
     files::write(&arguments.output, &image, false)?;
-    println!("{}", qemu_command_line(&arguments.output, MACHINE_MEMORY_MIB));
+    println!(
+        "{}",
+        qemu_command_line(&arguments.output, MACHINE_MEMORY_MIB)
+    );
     Ok(ExitCode::SUCCESS)
 }

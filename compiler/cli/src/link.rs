@@ -41,42 +41,63 @@ pub struct Arguments {
 }
 
 pub fn main(arguments: &Arguments) -> Result<ExitCode> {
+    let object = arguments.compiler.object(&arguments.input, "main")?;
+    let executable = executable(&object, &arguments.linker)
+        .with_context(|| arguments.input.display().to_string())?;
+    files::write(&arguments.output, &executable, true)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The bytes of the executable.
+pub fn executable(object: &[u8], linker: &Path) -> Result<Vec<u8>> {
     let share = share::folder()?.join("linux");
     let archive = share.join("libwasm_aot_standalone.a");
     let script = share.join("standalone.ld");
     for file in [&archive, &script] {
         if !file.is_file() {
-            bail!("{} is missing; `cargo xtask build` makes it", file.display());
+            bail!(
+                "{} is missing; `cargo xtask build` makes it",
+                file.display()
+            );
         }
     }
-    let object = arguments.compiler.object(&arguments.input, "main")?;
-    let context = || arguments.input.display().to_string();
-    let entry = entry_object(&object).with_context(context)?;
-    let folder = tempfile::Builder::new().prefix("wasm-aot-link-").tempdir()?;
+    let entry = entry_object(object)?;
+    let folder = tempfile::Builder::new()
+        .prefix("wasm-aot-link-")
+        .tempdir()?;
     let object_file = folder.path().join("object.o");
     let entry_file = folder.path().join("entry.o");
     let executable = folder.path().join("executable");
-    std::fs::write(&object_file, &object)?;
+    std::fs::write(&object_file, object)?;
     std::fs::write(&entry_file, &entry)?;
-    let mut command = Command::new(&arguments.linker);
-    command.args(["-static", "-nostdlib", "--gc-sections", "-z", "noexecstack", "-T"]);
+    let mut command = Command::new(linker);
+    command.args([
+        "-static",
+        "-nostdlib",
+        "--gc-sections",
+        "-z",
+        "noexecstack",
+        "-T",
+    ]);
     command.arg(&script).arg("-o").arg(&executable);
     command.args([&entry_file, &object_file, &archive]);
-    run(&mut command, &arguments.linker).with_context(context)?;
-    files::write(&arguments.output, &std::fs::read(&executable)?, true)?;
-    Ok(ExitCode::SUCCESS)
+    run(&mut command, linker)?;
+    Ok(std::fs::read(&executable)?)
 }
 
 /// Runs the linker; what it says becomes the error.
 fn run(command: &mut Command, linker: &Path) -> Result<()> {
-    let output = command.stdin(Stdio::null()).output().map_err(|error| match error.kind() {
-        ErrorKind::NotFound => anyhow::anyhow!(
-            "the linker {} is not installed; on Debian: apt install binutils, or name one with \
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| match error.kind() {
+            ErrorKind::NotFound => anyhow::anyhow!(
+                "the linker {} is not installed; on Debian: apt install binutils, or name one with \
              --linker",
-            linker.display()
-        ),
-        _ => anyhow::anyhow!("cannot run {}: {error}", linker.display()),
-    })?;
+                linker.display()
+            ),
+            _ => anyhow::anyhow!("cannot run {}: {error}", linker.display()),
+        })?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         bail!("{} failed: {}", linker.display(), said.trim_end());
@@ -93,7 +114,10 @@ fn entry_object(bytes: &[u8]) -> Result<Vec<u8>> {
         bail!("not a wasm-aot object: it has no section {}", section::META);
     };
     let meta = Meta::parse(section.data()?)?;
-    let Some(start) = meta.export("_start").filter(|export| export.kind() == Kind::Function) else {
+    let Some(start) = meta
+        .export("_start")
+        .filter(|export| export.kind() == Kind::Function)
+    else {
         bail!("it has no exported function `_start`, so it is no program");
     };
     let ty = meta.str(meta.types()[start.index.get() as usize].text);
@@ -111,7 +135,9 @@ fn entry_object(bytes: &[u8]) -> Result<Vec<u8>> {
         }
     }
     let mut entry = Entry::new();
-    let memory = meta.export("memory").filter(|export| export.kind() == Kind::Memory);
+    let memory = meta
+        .export("memory")
+        .filter(|export| export.kind() == Kind::Memory);
     let memories: Vec<&str> = meta.memories().iter().map(|m| meta.str(m.symbol)).collect();
     let tables: Vec<&str> = meta.tables().iter().map(|t| meta.str(t.symbol)).collect();
     let memories = entry.array(&memories)?;
@@ -168,8 +194,10 @@ impl Entry {
         let section = object.section_id(StandardSection::ReadOnlyDataWithRel);
         let stack = b".note.GNU-stack".to_vec();
         let stack = object.add_section(Vec::new(), stack, SectionKind::Other);
-        object.section_mut(stack).flags =
-            SectionFlags::Elf { sh_type: elf::SHT_PROGBITS, sh_flags: elf::SectionFlags(0) };
+        object.section_mut(stack).flags = SectionFlags::Elf {
+            sh_type: elf::SHT_PROGBITS,
+            sh_flags: elf::SectionFlags(0),
+        };
         Self { object, section }
     }
 
@@ -205,9 +233,16 @@ impl Entry {
                 Word::Symbol(name) => (self.undefined(name), 0),
                 Word::Here(offset) => (self.object.section_symbol(self.section), *offset as i64),
             };
-            let flags = RelocationFlags::Elf { r_type: elf::R_X86_64_64 };
+            let flags = RelocationFlags::Elf {
+                r_type: elf::R_X86_64_64,
+            };
             let offset = start + position as u64 * 8;
-            let relocation = Relocation { offset, symbol, addend, flags };
+            let relocation = Relocation {
+                offset,
+                symbol,
+                addend,
+                flags,
+            };
             self.object.add_relocation(self.section, relocation)?;
         }
         Ok(start)
@@ -227,7 +262,11 @@ impl Entry {
 
     fn record(&mut self, words: &[Word<'_>]) -> Result<()> {
         let start = self.words(words)?;
-        self.add_symbol("wasm_aot_entry", start, SymbolSection::Section(self.section));
+        self.add_symbol(
+            "wasm_aot_entry",
+            start,
+            SymbolSection::Section(self.section),
+        );
         Ok(())
     }
 }

@@ -7,7 +7,11 @@
 
 mod build;
 mod files;
+mod image;
 mod inspect;
+mod link;
+mod run;
+mod share;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -24,12 +28,18 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Build(build::Arguments),
+    Run(Box<run::Arguments>),
+    Link(link::Arguments),
+    Image(image::Arguments),
     Inspect(inspect::Arguments),
 }
 
 fn main() -> ExitCode {
     let result: Result<ExitCode> = match Cli::parse().command {
         Command::Build(arguments) => build::main(&arguments),
+        Command::Run(arguments) => run::main(&arguments),
+        Command::Link(arguments) => link::main(&arguments),
+        Command::Image(arguments) => image::main(&arguments),
         Command::Inspect(arguments) => inspect::main(&arguments),
     };
     result.unwrap_or_else(|error| {

@@ -67,6 +67,10 @@ fn status(code: i32) -> ExitCode {
 
 /// Reports a trap the same way for both worlds.
 fn trapped(file: &std::path::Path, report: &str) -> ExitCode {
-    eprintln!("error: {}: the program trapped\n{}", file.display(), report.trim_end());
+    eprintln!(
+        "error: {}: the program trapped\n{}",
+        file.display(),
+        report.trim_end()
+    );
     status(EXIT_STATUS)
 }

@@ -236,7 +236,10 @@ mod tests {
         use exports::signature;
         let write = signature("(i32 i32 i32 i32) -> (i32)");
         assert_eq!(write, Some(0x8000_0000_0000_8888));
-        assert_eq!(signature("(i32 i64 i32) -> (i32)"), Some(0x8000_0000_0000_0898));
+        assert_eq!(
+            signature("(i32 i64 i32) -> (i32)"),
+            Some(0x8000_0000_0000_0898)
+        );
         assert_eq!(signature("() -> ()"), Some(0));
         assert_eq!(signature("(f32) -> ()"), None);
         assert_eq!(signature("(i32) -> (i32 i32)"), None);

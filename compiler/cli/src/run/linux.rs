@@ -1,62 +1,54 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-//! `run` on this Linux, in this process.
+//! `run` on this Linux: the object is linked to a temporary executable, which is run.
+//!
+//! The executable has no directories and calls nothing but `_start`; what would need more is
+//! refused here, by name.
 
-use super::{Arguments, status, trapped};
+use super::Arguments;
 use crate::image::program_name;
+use crate::link;
 use anyhow::{Context, Result, bail};
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
-use wasm_aot_compiler::MemoryBase;
-use wasm_aot_linux::{Options, Outcome};
-
-/// `HOST::GUEST`, or one path that is both.
-fn directory(text: &str) -> (PathBuf, String) {
-    match text.split_once("::") {
-        Some((host, guest)) => (host.into(), guest.into()),
-        None => (text.into(), text.into()),
-    }
-}
-
-/// `NAME=FILE`, compiled: its memory cannot be where the program's is.
-fn preload(arguments: &Arguments, text: &str) -> Result<(String, Vec<u8>)> {
-    let Some((name, file)) = text.split_once('=') else {
-        bail!("--preload {text}: expected NAME=FILE");
-    };
-    let mut options = arguments.compiler.options(name)?;
-    options.memory_base = MemoryBase::Relocatable;
-    let object = crate::build::object_with(Path::new(file), &options)?;
-    Ok((name.into(), object))
-}
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, ExitCode};
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let preloads = arguments
-        .preloads
-        .iter()
-        .map(|text| preload(arguments, text))
-        .collect::<Result<Vec<_>>>()?;
+    let refused = [
+        ("--dir", !arguments.dirs.is_empty()),
+        ("--preload", !arguments.preloads.is_empty()),
+        ("--invoke", arguments.app.invoke.is_some()),
+        ("--unknown-imports-trap", arguments.app.unknown_imports_trap),
+    ];
+    if let Some((option, _)) = refused.into_iter().find(|(_, given)| *given) {
+        bail!("{option}: not on Linux yet");
+    }
     let object = arguments.compiler.object(&arguments.file, "main")?;
-    let name = program_name(&arguments.file);
-    let options = Options {
-        args: std::iter::once(name).chain(arguments.args.iter().cloned()).collect(),
-        env: arguments.app.environment(),
-        dirs: arguments.dirs.iter().map(|text| directory(text)).collect(),
-        invoke: arguments.app.invoke.clone(),
-        invoke_args: arguments.args.clone(),
-        preloads,
-        unknown_imports_trap: arguments.app.unknown_imports_trap,
-        stack_size: usize::try_from(arguments.app.stack_size)?,
-        ..Options::default()
-    };
-    let outcome = wasm_aot_linux::run(&object, options)
+    let executable = link::executable(&object, Path::new("ld"))
         .with_context(|| arguments.file.display().to_string())?;
-    match outcome {
-        Outcome::Exited(code) => Ok(status(code)),
-        Outcome::Returned(values) => {
-            for value in values {
-                println!("{value}");
-            }
-            Ok(ExitCode::SUCCESS)
-        }
-        Outcome::Trapped(trap) => Ok(trapped(&arguments.file, &trap.to_string())),
+    // Closed for writing, or the kernel would not execute it; removed when this function ends.
+    let mut file = tempfile::Builder::new()
+        .prefix("wasm-aot-run-")
+        .tempfile()?;
+    file.write_all(&executable)
+        .context("cannot write the executable")?;
+    let path = file.into_temp_path();
+    let mut permissions = std::fs::metadata(&path)?.permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o700);
+    std::fs::set_permissions(&path, permissions)?;
+    let mut child = Command::new(&path)
+        .arg0(program_name(&arguments.file))
+        .args(&arguments.args)
+        .env_clear()
+        .envs(arguments.app.environment())
+        .spawn()
+        .context("cannot run the executable")?;
+    let status = child.wait().context("cannot wait for the program")?;
+    match (
+        status.code(),
+        std::os::unix::process::ExitStatusExt::signal(&status),
+    ) {
+        (Some(code), _) => Ok(super::status(code)),
+        (None, signal) => bail!("the program was ended by signal {}", signal.unwrap_or(0)),
     }
 }

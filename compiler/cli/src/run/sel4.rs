@@ -28,7 +28,12 @@ impl Events for Passed<'_> {
     }
 
     fn trap(&mut self, _app: u16, report: &str) {
-        super::trapped(&self.arguments.file, report);
+        // What could not be run at all is no trap.
+        if report.starts_with("error: ") {
+            eprintln!("{}", report.trim_end());
+        } else {
+            super::trapped(&self.arguments.file, report);
+        }
     }
 
     fn log(&mut self, text: &str) {
@@ -55,14 +60,20 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let app = arguments.app.spec(&arguments.file, object, &arguments.args);
     let bytes = image::make(&[app], flags::HOSTED | flags::POWER_OFF)?;
     // The image has a name only while QEMU runs.
-    let mut file = tempfile::Builder::new().prefix("wasm-aot-").suffix(".elf").tempfile()?;
+    let mut file = tempfile::Builder::new()
+        .prefix("wasm-aot-")
+        .suffix(".elf")
+        .tempfile()?;
     file.write_all(&bytes).context("cannot write the image")?;
     let qemu = Qemu {
         memory_mib: arguments.machine_memory,
         timeout: arguments.timeout.map(Duration::from_secs),
         ..Qemu::default()
     };
-    let mut events = Passed { arguments, closed: false };
+    let mut events = Passed {
+        arguments,
+        closed: false,
+    };
     let outcome = qemu.run(file.path(), &mut events)?;
     if arguments.verbose {
         eprintln!("{}", outcome.summary.trim_end());

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! End-to-end tests: the `wasm-aot` command as a user runs it, compared with wasmtime.
+//!
+//! | module | decides |
+//! |---|---|
+//! | [`case`] | what a case in `cases/*.toml` says |
+//! | [`world`] | which commands run a case in a world |
+//! | [`process`] | how a command is run, how long at most, what is kept of it |
+//! | [`report`] | what a report of a trap says, ours and wasmtime's |
+//! | [`compare`] | whether two runs are the same |
+//! | [`tools`] | where the programs are |
+//!
+//! Tests proper are in `tests/`:
+//!
+//! | file | shows |
+//! |---|---|
+//! | `programs.rs` | the cases: every sample behaves in every world as under wasmtime |
+//! | `objects.rs` | objects are deterministic, and other tools accept them |
+//! | `errors.rs` | bad input gets one clear error, and no output file |
+//! | `boots.rs` | seL4: apps one after the other, images, the time to the first line |
+//! | `samples.rs` | the committed samples belong to the committed sources |
+//!
+//! The tests take the programs from the environment, which `cargo xtask test` sets, or from the
+//! target folder. A program that is missing is an error, never a reason to skip.
+
+#![forbid(unsafe_code)]
+
+pub mod case;
+pub mod compare;
+pub mod process;
+pub mod report;
+pub mod tools;
+pub mod world;

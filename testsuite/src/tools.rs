@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! Where the programs are that the tests run.
+
+use anyhow::{Context, Result, bail};
+use std::env;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// The command under test: `$WASM_AOT_TEST_COMMAND`, or the one in the folder above the test's
+/// (`target/release`).
+///
+/// # Errors
+/// Where it is not there.
+pub fn wasm_aot() -> Result<Command> {
+    let path = match env::var_os("WASM_AOT_TEST_COMMAND") {
+        Some(path) => path.into(),
+        None => profile_folder()?.join("wasm-aot"),
+    };
+    existing(path)
+}
+
+/// wasmtime: `$WASM_AOT_TEST_WASMTIME`, or the one that `cargo xtask setup` downloads into the
+/// target folder.
+///
+/// # Errors
+/// Where it is not there.
+pub fn wasmtime() -> Result<Command> {
+    if let Some(path) = env::var_os("WASM_AOT_TEST_WASMTIME") {
+        return existing(path.into());
+    }
+    let tools = profile_folder()?.join("../tools");
+    let entries = tools.read_dir().with_context(|| {
+        format!(
+            "no folder {}: run `cargo xtask setup` first",
+            tools.display()
+        )
+    })?;
+    let mut found: Vec<_> = entries
+        .filter_map(|entry| Some(entry.ok()?.path().join("wasmtime_cli/wasmtime")))
+        .filter(|path| path.is_file())
+        .collect();
+    found.sort();
+    match found.pop() {
+        Some(path) => existing(path),
+        None => bail!(
+            "no wasmtime in {}: run `cargo xtask setup`",
+            tools.display()
+        ),
+    }
+}
+
+/// A native C compiler.
+#[must_use]
+pub fn clang() -> Command {
+    Command::new("clang")
+}
+
+fn existing(path: PathBuf) -> Result<Command> {
+    if !path.is_file() {
+        bail!(
+            "{} is not there: `cargo xtask test` builds what the tests run",
+            path.display()
+        );
+    }
+    Ok(Command::new(path))
+}
+
+/// `target/release`: tests are in its folder `deps`.
+fn profile_folder() -> Result<PathBuf> {
+    let test = env::current_exe()?;
+    let folder = test.parent().and_then(|deps| deps.parent());
+    Ok(folder.context("the test has no folder")?.to_owned())
+}
