@@ -67,10 +67,7 @@ fn status(code: i32) -> ExitCode {
 
 /// Reports a trap the same way for both worlds.
 fn trapped(file: &std::path::Path, report: &str) -> ExitCode {
-    eprintln!(
-        "error: {}: the program trapped\n{}",
-        file.display(),
-        report.trim_end()
-    );
+    let name = crate::image::program_name(file);
+    eprintln!("error: {name}: the program trapped\n{}", report.trim_end());
     status(EXIT_STATUS)
 }
