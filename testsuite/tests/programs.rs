@@ -11,6 +11,9 @@ use testsuite::case::{self, Case, World};
 use testsuite::process::Run;
 use testsuite::{compare, world};
 
+/// What a trial does.
+type Check = Box<dyn FnOnce(&Shared) -> Result<()> + Send>;
+
 /// A case, and its reference once somebody has asked for it.
 struct Shared {
     case: Case,
@@ -54,7 +57,7 @@ fn trials(case: Case) -> Vec<Trial> {
         reference: OnceLock::new(),
     });
     let mut trials = Vec::new();
-    let mut add = |name: &str, test: Box<dyn FnOnce(&Shared) -> Result<()> + Send>| {
+    let mut add = |name: &str, test: Check| {
         let name = format!("{}::{name}", shared.case.name);
         let shared = Arc::clone(&shared);
         let run = move || test(&shared).map_err(|error| Failed::from(format!("{error:#}")));

@@ -24,6 +24,10 @@
 
 #![no_std]
 #![forbid(unsafe_code)]
+#![allow(
+    clippy::result_large_err,
+    reason = "errors carry what their message needs, and there is no allocator to box it"
+)]
 
 #[cfg(test)]
 extern crate std;

@@ -278,7 +278,7 @@ impl<'a> Object<'a> {
                         return wrong("relocations with another symbol table");
                     }
                     let entry = size_of::<elf::relocation::Elf64_Rela>() as u64;
-                    if header.sh_entsize != entry || header.sh_size % entry != 0 {
+                    if header.sh_entsize != entry || !header.sh_size.is_multiple_of(entry) {
                         return wrong("relocations of another size");
                     }
                 }
@@ -441,7 +441,7 @@ impl<'a> RawObject<'a> {
     ) -> Result<(), LoadError<'a>> {
         let malformed = |what| LoadError::Malformed { what, index };
         let entry = size_of::<elf::symbol::Elf64_Sym>() as u64;
-        if header.sh_entsize != entry || header.sh_size % entry != 0 {
+        if header.sh_entsize != entry || !header.sh_size.is_multiple_of(entry) {
             return Err(malformed("symbols of another size"));
         }
         if header.sh_size / entry > u64::from(u32::MAX) / 32 {

@@ -107,6 +107,7 @@ runtime_functions! {
 }
 
 /// Whether a byte stands for itself in an encoded name.
+#[cfg(feature = "alloc")]
 const fn verbatim(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'$')
 }

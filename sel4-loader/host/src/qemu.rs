@@ -17,6 +17,10 @@ use std::time::{Duration, Instant};
 /// How long QEMU may take to end after the root task said that it is done.
 const SHUTDOWN: Duration = Duration::from_secs(2);
 
+/// How long kernel and root task may take until the root task speaks: a hundred times what they
+/// take. A machine with too little memory stops without a word.
+const BOOT: Duration = Duration::from_secs(30);
+
 /// What all ways to start QEMU share: machine, processor, the device that ends it.
 const MACHINE: &str = "-M q35 -accel tcg -cpu max -display none -no-reboot -nodefaults -device \
                        isa-debug-exit,iobase=0xf4,iosize=4";
@@ -94,6 +98,18 @@ pub enum QemuError {
     /// The time given in [`Qemu::timeout`] is over.
     #[error("no end after {} s: QEMU was stopped", .0.as_secs_f64())]
     Timeout(Duration),
+    /// The root task did not come up.
+    #[error(
+        "seL4 did not start within {} s on a machine with {memory_mib} MiB; give it more memory. \
+         Its console said:\n{console}",
+        BOOT.as_secs()
+    )]
+    NotBooted {
+        /// Memory of the machine.
+        memory_mib: u32,
+        /// The end of the console.
+        console: String,
+    },
     /// QEMU ended before the root task was done. What it said last is added.
     #[error("QEMU ended before the root task was done ({status}); its console said:\n{console}")]
     Ended {
@@ -202,7 +218,9 @@ impl Qemu {
         let mut session = Session::default();
         let mut open = 2;
         while open > 0 {
-            let left = deadline.map_or(Duration::MAX, |d| {
+            let boot = (!session.started).then_some(begin + BOOT);
+            let next = [deadline, boot].into_iter().flatten().min();
+            let left = next.map_or(Duration::MAX, |d| {
                 d.saturating_duration_since(Instant::now())
             });
             match receiver.recv_timeout(left) {
@@ -212,7 +230,13 @@ impl Qemu {
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) if session.done => break,
                 Err(RecvTimeoutError::Timeout) => {
-                    return Err(QemuError::Timeout(self.timeout.unwrap_or_default()));
+                    return Err(match self.timeout {
+                        Some(timeout) if next != boot => QemuError::Timeout(timeout),
+                        _ => QemuError::NotBooted {
+                            memory_mib: self.memory_mib,
+                            console: session.last_words(),
+                        },
+                    });
                 }
             }
             if session.done && !session.ending {
@@ -240,6 +264,7 @@ struct Session {
     decoder: Decoder,
     outcome: Outcome,
     console: Vec<u8>,
+    started: bool,
     done: bool,
     ending: bool,
 }
@@ -251,6 +276,7 @@ impl Session {
     fn channel(&mut self, bytes: &[u8], events: &mut dyn Events) {
         self.decoder.push(bytes);
         while let Some(frame) = self.decoder.next_frame() {
+            self.started = true;
             let text = || String::from_utf8_lossy(frame.payload);
             match frame.kind {
                 Kind::Stdout => events.stdout(frame.app, frame.payload),

@@ -22,6 +22,7 @@ pub(crate) struct Arch {
     /// Whether a kind of relocation is that of a direct call, which may be led through a veneer.
     pub is_call: fn(kind: u32) -> bool,
     /// Writes `field` (of the kind's width) at `place` for `symbol + addend`.
+    #[allow(clippy::type_complexity, reason = "it is named by its field")]
     pub apply: fn(
         kind: u32,
         field: &mut [u8],
