@@ -18,8 +18,6 @@ mod io;
 mod memory;
 mod path;
 mod poll;
-#[cfg(test)]
-mod tests;
 
 use crate::errno::{Errno, Result};
 use crate::export::{Export, Signature, Value};
