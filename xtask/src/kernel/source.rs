@@ -38,7 +38,11 @@ pub const CONFIGURATION: &[(&str, &str)] = &[
 ];
 
 /// Options of a debug build: the kernel prints to COM1 and has the debug system calls.
-pub const DEBUG_CONFIGURATION: &[(&str, &str)] = &[("DEBUG_BUILD", "1"), ("PRINTING", "1")];
+pub const DEBUG_CONFIGURATION: &[(&str, &str)] = &[
+    ("DEBUG_BUILD", "1"),
+    ("PRINTING", "1"),
+    ("USER_STACK_TRACE_LENGTH", "16"),
+];
 
 /// A line of the kernel's source that is replaced: file, the line's text, its replacement.
 pub struct Patch {
@@ -110,7 +114,7 @@ pub const C_SOURCES: &[(&str, &str)] = &[
 ];
 
 /// Further C sources of a debug build.
-pub const DEBUG_C_SOURCES: &[&str] = &["src/machine/capdl.c", "src/arch/x86/64/machine/capdl.c"];
+pub const DEBUG_C_SOURCES: &[&str] = &["src/arch/x86/machine/capdl.c"];
 
 pub const ASSEMBLY: &[&str] = &[
     "src/arch/x86/64/head.S",
