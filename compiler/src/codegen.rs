@@ -106,7 +106,8 @@ impl Worker {
         let function = match symbol {
             Symbol::Function(index) => {
                 let body = &module.bodies[index as usize - module.imported_functions()];
-                translate::function(module, plan, isa, builder, index, body)?
+                translate::function(module, plan, isa, builder, index, body)
+                    .map_err(|error| module.in_function(error, index))?
             }
             Symbol::Trampoline(ty) => translate::trampoline(module, plan, isa, builder, ty),
             _ => translate::instantiate(module, plan, isa, builder)?,

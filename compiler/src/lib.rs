@@ -18,6 +18,7 @@
 mod codegen;
 mod emit;
 mod error;
+pub mod features;
 pub mod inspect;
 mod isa;
 mod module;
@@ -25,9 +26,9 @@ mod options;
 mod plan;
 mod translate;
 
-pub use error::Error;
+pub use error::{Error, Place};
+pub use features::{DEFAULT_FEATURES, SUPPORTED_FEATURES};
 pub use isa::Cpu;
-pub use module::{DEFAULT_FEATURES, SUPPORTED_FEATURES};
 pub use options::{Bounds, MemoryBase, OptLevel, Options};
 pub use wasmparser::WasmFeatures;
 

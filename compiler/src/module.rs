@@ -6,6 +6,7 @@
 //! bodies before they translate the first: which tables grow, which segments are used.
 
 use crate::error::Error;
+use crate::features::{self, SUPPORTED_FEATURES};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use wasmparser::{
@@ -13,15 +14,6 @@ use wasmparser::{
     FunctionBody, GlobalType, MemoryType, Name, Operator, Parser, Payload, RefType, TableInit,
     TableType, TypeRef, ValType, ValidPayload, Validator, ValidatorResources, WasmFeatures,
 };
-
-/// The features with which modules are validated unless told otherwise: WebAssembly 2.0 without
-/// SIMD, and extended constant expressions, which clang and rustc emit.
-pub const DEFAULT_FEATURES: WasmFeatures = WasmFeatures::WASM2
-    .difference(WasmFeatures::SIMD)
-    .union(WasmFeatures::EXTENDED_CONST);
-
-/// The features that can be turned on at all.
-pub const SUPPORTED_FEATURES: WasmFeatures = DEFAULT_FEATURES.union(WasmFeatures::MULTI_MEMORY);
 
 /// The most elements a table may have: 8 MiB of address space.
 pub const MAX_TABLE_ELEMENTS: u64 = 1 << 20;
@@ -151,13 +143,15 @@ impl<'a> Module<'a> {
         if !missing.is_empty() {
             return Err(Error::Options(format!(
                 "WebAssembly features that are not supported yet: {}",
-                feature_names(missing)
+                features::names(missing)
             )));
         }
         let mut validator = Validator::new_with_features(features);
         let mut module = Module::default();
         let mut to_validate = Vec::new();
-        for payload in Parser::new(0).parse_all(binary) {
+        let mut parser = Parser::new(0);
+        parser.set_features(features);
+        for payload in parser.parse_all(binary) {
             let payload = payload?;
             if let ValidPayload::Func(function, body) = validator.payload(&payload)? {
                 to_validate.push((function, body.clone()));
@@ -165,7 +159,7 @@ impl<'a> Module<'a> {
             }
             module.payload(payload)?;
         }
-        module.uses = validate_bodies(to_validate)?;
+        module.uses = module.validate_bodies(to_validate)?;
         module.collect_references()?;
         module.check_limits()?;
         Ok(module)
@@ -289,10 +283,7 @@ impl<'a> Module<'a> {
                 (ExternalKind::Global, self.globals.len())
             }
             TypeRef::Tag(_) | TypeRef::FuncExact(_) => {
-                return Err(Error::Unsupported {
-                    what: "this kind of import".into(),
-                    offset,
-                });
+                return Err(Error::unsupported("this kind of import", offset));
             }
         };
         self.imports.push((kind, index as u32 - 1));
@@ -390,41 +381,46 @@ impl<'a> Module<'a> {
             _ => format!("function[{index}]"),
         }
     }
+
+    fn validate_bodies(
+        &self,
+        bodies: Vec<(FuncToValidate<ValidatorResources>, FunctionBody<'_>)>,
+    ) -> Result<Uses, Error> {
+        // Of several errors the one of the first function is reported: collect in order first.
+        let results: Vec<Result<Uses, Error>> = bodies
+            .into_par_iter()
+            .map(|(function, body)| {
+                let index = function.index;
+                validate_body(function, &body).map_err(|error| self.in_function(error, index))
+            })
+            .collect();
+        results
+            .into_iter()
+            .try_fold(Uses::default(), |all, uses| Ok(all.merge(uses?)))
+    }
+
+    /// An error with the function in which it lies.
+    pub fn in_function(&self, error: impl Into<Error>, index: u32) -> Error {
+        error.into().in_function(index, self.function_name(index))
+    }
 }
 
-fn validate_bodies(
-    bodies: Vec<(FuncToValidate<ValidatorResources>, FunctionBody<'_>)>,
-) -> Result<Uses, Error> {
-    let validate = |(function, body): (FuncToValidate<ValidatorResources>, FunctionBody<'_>)| {
-        let mut validator = function.into_validator(Default::default());
-        let mut uses = Uses::default();
-        let mut reader = body.get_binary_reader();
-        validator.read_locals(&mut reader)?;
-        let mut operators = wasmparser::OperatorsReader::new(reader);
-        while !operators.eof() {
-            let (operator, offset) = operators.read_with_offset()?;
-            validator.op(offset, &operator)?;
-            uses.operator(&operator);
-        }
-        operators.finish()?;
-        Ok(uses)
-    };
-    // Of several errors the one of the first function is reported: collect in order first.
-    let results: Vec<Result<Uses, Error>> = bodies.into_par_iter().map(validate).collect();
-    results
-        .into_iter()
-        .try_fold(Uses::default(), |all, uses| Ok(all.merge(uses?)))
-}
-
-/// The names of features, as messages and the metadata spell them.
-pub fn feature_names(features: WasmFeatures) -> String {
-    // Parts of the specification that no user would call a feature.
-    let features = features.difference(WasmFeatures::FLOATS.union(WasmFeatures::GC_TYPES));
-    let names: Vec<String> = features
-        .iter_names()
-        .map(|(name, _)| name.to_ascii_lowercase().replace('_', "-"))
-        .collect();
-    names.join(" ")
+fn validate_body(
+    function: FuncToValidate<ValidatorResources>,
+    body: &FunctionBody<'_>,
+) -> Result<Uses, wasmparser::Error> {
+    let mut validator = function.into_validator(Default::default());
+    let mut uses = Uses::default();
+    let mut reader = body.get_binary_reader();
+    validator.read_locals(&mut reader)?;
+    let mut operators = wasmparser::OperatorsReader::new(reader);
+    while !operators.eof() {
+        let (operator, offset) = operators.read_with_offset()?;
+        validator.op(offset, &operator)?;
+        uses.operator(&operator);
+    }
+    operators.finish()?;
+    Ok(uses)
 }
 
 /// The text of a value type in the metadata.

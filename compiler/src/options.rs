@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! What the user chooses.
 
+use crate::features::DEFAULT_FEATURES;
 use crate::isa::Cpu;
-use crate::module::DEFAULT_FEATURES;
 use target_lexicon::Triple;
 use wasm_aot_object::DEFAULT_MEMORY_BASE;
 use wasmparser::WasmFeatures;

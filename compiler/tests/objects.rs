@@ -3,7 +3,7 @@
 
 use object::read::elf::ElfFile64;
 use object::{LittleEndian, Object, ObjectSection, ObjectSymbol, SymbolKind};
-use wasm_aot_compiler::{Bounds, Cpu, Error, MemoryBase, OptLevel, Options, compile};
+use wasm_aot_compiler::{Bounds, Cpu, Error, MemoryBase, OptLevel, Options, WasmFeatures, compile};
 use wasm_aot_object::meta::{Kind, Meta, entity};
 use wasm_aot_object::section;
 use wasm_aot_object::table::{AddressMap, TrapTable};
@@ -198,11 +198,20 @@ fn errors_say_what_and_where() {
     let invalid = r#"(module (func (result i32) (i64.const 1)))"#;
     assert_eq!(
         fails(invalid, &defaults),
-        "invalid WebAssembly module: type mismatch: expected i32, found i64 (at byte offset 0x1a)"
+        "invalid WebAssembly module: type mismatch: expected i32, found i64 \
+         (at byte offset 0x1a, in function 0 (function[0]))"
     );
     assert!(fails("(module (func $f", &defaults).contains("text does not parse"));
-    let simd = "(module (func (drop (v128.const i64x2 0 0))))";
-    assert!(fails(simd, &defaults).contains("SIMD support is not enabled"));
+    let extension = "(module (func) (func $f (drop (i32.extend8_s (i32.const 0)))))";
+    let without = Options {
+        features: defaults.features.difference(WasmFeatures::SIGN_EXTENSION),
+        ..Options::default()
+    };
+    assert_eq!(
+        fails(extension, &without),
+        "sign extension operations support is not enabled \
+         (at byte offset 0x1d, in function 1 (f)); `--wasm sign-extension=y` enables it"
+    );
     let base = |base| Options {
         memory_base: MemoryBase::Constant(base),
         ..Options::default()

@@ -2,13 +2,13 @@
 //! `wasm-aot build`: a module to an object; and the compile options that other commands share.
 
 use crate::files;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
-use wasm_aot_compiler::{Bounds, Cpu, MemoryBase, OptLevel, Options};
+use wasm_aot_compiler::{Bounds, Cpu, MemoryBase, OptLevel, Options, features};
 
 /// How accesses to linear memory are checked.
 #[derive(Clone, Copy, ValueEnum)]
@@ -61,6 +61,10 @@ pub struct CompilerArguments {
         value_name = "LEVEL"
     )]
     opt_level: OptArgument,
+    /// Turn features of WebAssembly on or off: `FEATURE=y|n`, separated by commas; `all` is
+    /// everything supported. On by default: WebAssembly 3.0.
+    #[arg(short = 'W', long, value_name = "FEATURE=y|n")]
+    wasm: Vec<String>,
 }
 
 fn memory_base(text: &str) -> Result<MemoryBase, String> {
@@ -94,6 +98,10 @@ impl CompilerArguments {
                 Ok(triple) => triple,
                 Err(error) => bail!("--target {target}: {error}"),
             };
+        }
+        for list in &self.wasm {
+            features::apply(&mut options.features, list)
+                .map_err(|message| anyhow!("--wasm {list}: {message}"))?;
         }
         options.bounds = match self.bounds {
             BoundsArgument::Guard => Bounds::Guard,

@@ -4,8 +4,9 @@
 use super::{Emitter, Placement};
 use crate::codegen::Code;
 use crate::error::Error;
+use crate::features;
 use crate::isa;
-use crate::module::{feature_names, ref_type_text, value_type_text};
+use crate::module::{ref_type_text, value_type_text};
 use crate::options::Bounds;
 use crate::plan::{Base, Symbol, TableStorage, global_name};
 use cranelift_codegen::isa::TargetIsa;
@@ -68,7 +69,7 @@ impl Emitter<'_> {
         meta.module_name = plan.options.module_name.clone();
         meta.producer = concat!("wasm-aot ", env!("CARGO_PKG_VERSION")).into();
         meta.cpu_features = isa::features(isa);
-        meta.wasm_features = feature_names(plan.options.features);
+        meta.wasm_features = features::names(plan.options.features);
         for (index, ty) in plan.types.iter().enumerate() {
             let symbol = Symbol::Trampoline(index as u32);
             let trampoline = match plan.trampolines.contains(&(index as u32)) {

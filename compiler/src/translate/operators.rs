@@ -35,8 +35,10 @@ impl Translator<'_, '_> {
             return Ok(());
         }
         // Validation lets no operator of a disabled feature through; this names what it did.
-        let what = format!("the operator {operator:?}");
-        Err(Error::Unsupported { what, offset })
+        Err(Error::unsupported(
+            format!("the operator {operator:?}"),
+            offset,
+        ))
     }
 
     fn control_operator(&mut self, operator: &Operator<'_>) -> Result<bool, Error> {
