@@ -30,10 +30,30 @@ fn register(number: u64) -> u64 {
     in8(DATA)
 }
 
-/// Second, minute, hour, day, month, year without its century, as the registers hold them.
-fn snapshot() -> [u64; 6] {
-    while register(STATUS_A) & UPDATE_IN_PROGRESS != 0 {}
-    [0, 2, 4, 7, 8, 9].map(register)
+/// How often the clock is asked before it counts as broken. An update takes 2 ms at most, one
+/// reading of a port more than 100 ns.
+const PATIENCE: usize = 100_000;
+
+/// Second, minute, hour, day, month, year without its century, as the registers hold them;
+/// nothing where an update never ends.
+fn snapshot() -> Option<[u64; 6]> {
+    let updating = || register(STATUS_A) & UPDATE_IN_PROGRESS != 0;
+    (0..PATIENCE).find(|_| !updating())?;
+    Some([0, 2, 4, 7, 8, 9].map(register))
+}
+
+/// Two equal readings: no update came between their registers.
+fn steady() -> Option<[u64; 6]> {
+    let mut reading = snapshot()?;
+    // It changes once a second, and a reading takes microseconds.
+    for _ in 0..4 {
+        let again = snapshot()?;
+        if again == reading {
+            return Some(reading);
+        }
+        reading = again;
+    }
+    None
 }
 
 /// Days from 1970-01-01 to a day of the Gregorian calendar (month 1 to 12, day 1 to 31).
@@ -49,15 +69,7 @@ fn days(year: u64, month: u64, day: u64) -> u64 {
 }
 
 fn epoch_seconds() -> Option<u64> {
-    // Two equal readings: no update came between their registers.
-    let mut reading = snapshot();
-    loop {
-        let again = snapshot();
-        if again == reading {
-            break;
-        }
-        reading = again;
-    }
+    let reading = steady()?;
     let mode = register(STATUS_B);
     let decode = |value: u64| match mode & BINARY {
         0 => (value >> 4) * 10 + (value & 0xf),

@@ -34,8 +34,12 @@ pub enum Object {
     Frame,
     /// A page of 2 MiB.
     LargeFrame,
-    /// A page table (21), page directory (30), PDPT (39): log2 of the bytes it maps.
-    Paging(u64),
+    /// A page table.
+    PageTable,
+    /// A page directory, which holds page tables.
+    PageDirectory,
+    /// A page directory pointer table, which holds page directories.
+    Pdpt,
     /// The root of an address space.
     VSpace,
     /// A thread.
@@ -52,9 +56,9 @@ impl Object {
         match self {
             Self::Frame => (sys::seL4_X86_4K, 0, sys::seL4_PageBits),
             Self::LargeFrame => (sys::seL4_X86_LargePageObject, 0, sys::seL4_LargePageBits),
-            Self::Paging(39) => (sys::seL4_X86_PDPTObject, 0, sys::seL4_PDPTBits),
-            Self::Paging(30) => (sys::seL4_X86_PageDirectoryObject, 0, sys::seL4_PageDirBits),
-            Self::Paging(_) => (sys::seL4_X86_PageTableObject, 0, sys::seL4_PageTableBits),
+            Self::PageTable => (sys::seL4_X86_PageTableObject, 0, sys::seL4_PageTableBits),
+            Self::PageDirectory => (sys::seL4_X86_PageDirectoryObject, 0, sys::seL4_PageDirBits),
+            Self::Pdpt => (sys::seL4_X86_PDPTObject, 0, sys::seL4_PDPTBits),
             Self::VSpace => (sys::seL4_X64_PML4Object, 0, sys::seL4_PML4Bits),
             Self::Tcb => (sys::seL4_TCBObject, 0, sys::seL4_TCBBits),
             Self::Endpoint => (sys::seL4_EndpointObject, 0, sys::seL4_EndpointBits),
@@ -112,6 +116,18 @@ struct Untyped {
     /// Bytes from its start that are taken.
     used: u64,
     owner: Option<Owner>,
+}
+
+impl Untyped {
+    /// Where the next object with this size would be: the kernel aligns objects to their size.
+    fn start(&self, bits: u64) -> u64 {
+        self.used.next_multiple_of(1 << bits)
+    }
+
+    /// How many objects of this size there is room for.
+    fn room(&self, bits: u64) -> u64 {
+        (1u64 << self.bits).saturating_sub(self.start(bits)) >> bits
+    }
 }
 
 /// What is free, to be compared before and after an app.
@@ -185,6 +201,21 @@ impl Memory {
         (self.app_limit - self.app_taken).min(self.free().bytes)
     }
 
+    /// Whether there are this many bytes for an owner.
+    ///
+    /// # Errors
+    /// Where there are not.
+    pub fn afford(&self, owner: Owner, bytes: u64) -> Result<(), MemoryError> {
+        let (limit, free) = (self.app_limit, self.free().bytes);
+        if owner == Owner::App && bytes > limit - self.app_taken {
+            return Err(MemoryError::Limit { limit });
+        }
+        if bytes > free {
+            return Err(MemoryError::NoMemory { free });
+        }
+        Ok(())
+    }
+
     /// From here on objects belong to an app, which may take up to `limit` bytes.
     pub fn begin_app(&mut self, limit: u64) {
         self.app_slots = self.next_slot;
@@ -195,19 +226,33 @@ impl Memory {
     /// Takes back everything that the app has. The thread must not run any more.
     ///
     /// Returns how many of its slots the kernel found still occupied: 0 unless something is
-    /// wrong.
+    /// wrong. They are emptied, so that the next app does not suffer.
+    ///
+    /// # Errors
+    /// The first refusal of the kernel. What it refused to take back stays out of use.
     pub fn end_app(&mut self) -> Result<u64, sel4::Error> {
+        let mut refused = None;
         for untyped in self.untypeds[..self.count].iter_mut() {
-            if untyped.owner == Some(Owner::App) {
-                sys::seL4_CNode_Revoke(ROOT, untyped.slot, DEPTH)?;
-                untyped.used = 0;
-                untyped.owner = None;
+            if untyped.owner != Some(Owner::App) {
+                continue;
+            }
+            match sys::seL4_CNode_Revoke(ROOT, untyped.slot, DEPTH) {
+                Ok(()) => (untyped.used, untyped.owner) = (0, None),
+                Err(error) => {
+                    untyped.owner = Some(Owner::Root);
+                    refused = refused.or(Some(error));
+                }
             }
         }
-        let occupied = (self.app_slots..self.next_slot).filter(|&slot| occupied(slot));
-        let occupied = occupied.count() as u64;
+        let mut left = 0;
+        for slot in (self.app_slots..self.next_slot).filter(|&slot| occupied(slot)) {
+            left += 1;
+            if let Err(error) = sys::seL4_CNode_Delete(ROOT, slot, DEPTH) {
+                refused = refused.or(Some(error));
+            }
+        }
         self.next_slot = self.app_slots;
-        Ok(occupied)
+        refused.map_or(Ok(left), Err)
     }
 
     /// Consecutive empty slots.
@@ -226,6 +271,9 @@ impl Memory {
     }
 
     /// Makes objects; gives the first of their slots, which are consecutive.
+    ///
+    /// # Errors
+    /// Where there is no room for all of them; then nothing has been taken.
     pub fn objects(
         &mut self,
         owner: Owner,
@@ -233,25 +281,28 @@ impl Memory {
         count: u64,
     ) -> Result<u64, MemoryError> {
         let (kind, size, bits) = object.shape();
-        let bytes = count << bits;
-        if owner == Owner::App {
-            if bytes > self.app_limit - self.app_taken {
-                let limit = self.app_limit;
-                return Err(MemoryError::Limit { limit });
-            }
-            self.app_taken += bytes;
+        let free = self.free().bytes;
+        let bytes = count.checked_mul(1 << bits);
+        let bytes = bytes.ok_or(MemoryError::NoMemory { free })?;
+        self.afford(owner, bytes)?;
+        // The pieces may be too small although there are enough bytes.
+        let places = self.usable(owner).map(|u| u.room(bits)).sum::<u64>();
+        if places < count {
+            return Err(MemoryError::NoMemory { free });
         }
         let first = self.slots(count)?;
+        if owner == Owner::App {
+            self.app_taken += bytes;
+        }
         let mut made = 0;
         while made < count {
             let Some(index) = self.choose(owner, bits) else {
-                let free = self.free().bytes;
                 return Err(MemoryError::NoMemory { free });
             };
             let untyped = &mut self.untypeds[index];
-            let start = untyped.used.next_multiple_of(1 << bits);
-            let room = ((1 << untyped.bits) - start) >> bits;
-            let batch = room
+            let start = untyped.start(bits);
+            let batch = untyped
+                .room(bits)
                 .min(count - made)
                 .min(CONFIG_RETYPE_FAN_OUT_LIMIT as u64);
             untyped.owner = Some(owner);
@@ -262,18 +313,22 @@ impl Memory {
         Ok(first)
     }
 
+    /// The untypeds that an owner's objects may come from.
+    fn usable(&self, owner: Owner) -> impl Iterator<Item = &Untyped> {
+        let untypeds = self.untypeds[..self.count].iter();
+        untypeds.filter(move |u| u.owner.is_none_or(|o| o == owner))
+    }
+
     /// The untyped for an object of this size: one in use before a fresh one, a small one before
     /// a large one. The list is sorted by size.
     fn choose(&self, owner: Owner, bits: u64) -> Option<usize> {
-        let fits = |u: &Untyped| {
-            let start = u.used.next_multiple_of(1 << bits);
-            start + (1 << bits) <= 1 << u.bits
-        };
         let untypeds = &self.untypeds[..self.count];
-        let in_use = untypeds
-            .iter()
-            .position(|u| u.owner == Some(owner) && fits(u));
-        in_use.or_else(|| untypeds.iter().position(|u| u.owner.is_none() && fits(u)))
+        let first = |owner| {
+            untypeds
+                .iter()
+                .position(|u| u.owner == owner && u.room(bits) > 0)
+        };
+        first(Some(owner)).or_else(|| first(None))
     }
 }
 

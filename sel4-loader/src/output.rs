@@ -12,21 +12,38 @@ pub struct Output {
     pub hosted: bool,
 }
 
-/// Text of bounded length; what does not fit is cut off.
-struct Buffer {
+/// Text on its way into frames.
+struct Text {
+    output: Output,
+    kind: Kind,
+    app: u16,
     bytes: [u8; frame::MAX_PAYLOAD],
     length: usize,
+    /// What does not fit a frame goes into further ones; otherwise it is cut off.
+    continued: bool,
 }
 
-impl Write for Buffer {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let mut cut = text.len().min(self.bytes.len() - self.length);
-        while !text.is_char_boundary(cut) {
-            cut -= 1;
+impl Text {
+    fn flush(&mut self) {
+        let payload = &self.bytes[..self.length];
+        self.output.frame(self.kind, self.app, payload);
+        self.length = 0;
+    }
+}
+
+impl Write for Text {
+    fn write_str(&mut self, mut text: &str) -> fmt::Result {
+        loop {
+            let cut = text.floor_char_boundary(self.bytes.len() - self.length);
+            let (now, rest) = text.split_at(cut);
+            self.bytes[self.length..self.length + cut].copy_from_slice(now.as_bytes());
+            self.length += cut;
+            if rest.is_empty() || !self.continued {
+                return Ok(());
+            }
+            self.flush();
+            text = rest;
         }
-        self.bytes[self.length..self.length + cut].copy_from_slice(&text.as_bytes()[..cut]);
-        self.length += cut;
-        Ok(())
     }
 }
 
@@ -53,15 +70,20 @@ impl Output {
             CONSOLE.print(format_args!("{text}\n"));
             return;
         }
-        let mut buffer = Buffer {
+        let mut frames = Text {
+            output: self,
+            kind,
+            app,
             bytes: [0; frame::MAX_PAYLOAD],
             length: 0,
+            // A backtrace may be long; the host puts its pieces together.
+            continued: kind == Kind::Trap,
         };
-        let _ = buffer.write_fmt(text);
+        let _ = frames.write_fmt(text);
         if kind == Kind::Trap {
-            let _ = buffer.write_str("\n");
+            let _ = frames.write_str("\n");
         }
-        self.frame(kind, app, &buffer.bytes[..buffer.length]);
+        frames.flush();
     }
 
     /// An app has ended.

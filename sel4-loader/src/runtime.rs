@@ -128,14 +128,21 @@ impl Runtime {
         })
     }
 
-    /// Maps the runtime into an app's address space.
-    pub fn map(&self, memory: &mut Memory, vspace: u64) -> Result<Copies, MemoryError> {
+    /// Slots for the copies of the shared frames that an app needs.
+    pub fn copies(&self, memory: &mut Memory) -> Result<Copies, MemoryError> {
         let shared = self.segments.iter().flatten();
         let count = shared.filter(|s| s.shared.is_some()).map(|s| s.pages).sum();
-        let copies = Copies {
-            first: memory.slots(count)?,
-            count,
-        };
+        let first = memory.slots(count)?;
+        Ok(Copies { first, count })
+    }
+
+    /// Maps the runtime into an app's address space. Where that fails, some of the copies exist.
+    pub fn map(
+        &self,
+        memory: &mut Memory,
+        vspace: u64,
+        copies: &Copies,
+    ) -> Result<(), MemoryError> {
         let mut next = copies.first;
         for segment in self.segments.iter().flatten() {
             let Some(frames) = segment.shared else {
@@ -153,7 +160,7 @@ impl Runtime {
                 next += 1;
             }
         }
-        Ok(copies)
+        Ok(())
     }
 }
 

@@ -21,6 +21,9 @@ pub enum Access {
     ReadWrite,
 }
 
+/// Maps a paging structure: structure, address space, address, attributes.
+type MapStructure = fn(u64, u64, u64, u64) -> Result<(), sel4::Error>;
+
 /// Maps a frame. Missing paging structures are made, for the same owner.
 pub fn map(
     memory: &mut Memory,
@@ -41,16 +44,18 @@ pub fn map(
             Err(error) => error,
         };
         // The kernel names the highest level that is missing; one after the other, at most three.
-        let Some(level) = refused.missing_level() else {
-            return Err(refused.into());
-        };
-        let paging = memory.object(owner, Object::Paging(level))?;
-        match level {
-            39 => sys::seL4_X86_PDPT_Map(paging, vspace, address, attributes)?,
-            30 => sys::seL4_X86_PageDirectory_Map(paging, vspace, address, attributes)?,
-            21 => sys::seL4_X86_PageTable_Map(paging, vspace, address, attributes)?,
+        let (object, map_structure): (_, MapStructure) = match refused.missing_level() {
+            Some(sys::SEL4_MAPPING_LOOKUP_NO_PDPT) => (Object::Pdpt, sys::seL4_X86_PDPT_Map),
+            Some(sys::SEL4_MAPPING_LOOKUP_NO_PD) => {
+                (Object::PageDirectory, sys::seL4_X86_PageDirectory_Map)
+            }
+            Some(sys::SEL4_MAPPING_LOOKUP_NO_PT) => {
+                (Object::PageTable, sys::seL4_X86_PageTable_Map)
+            }
             _ => return Err(refused.into()),
-        }
+        };
+        let structure = memory.object(owner, object)?;
+        map_structure(structure, vspace, address, attributes)?;
     }
 }
 

@@ -19,22 +19,24 @@ pub fn fill<T>(
     count: u64,
     f: impl FnOnce(&mut [u8]) -> T,
 ) -> Result<T, MemoryError> {
-    for number in 0..count {
+    let mapped = (0..count).try_for_each(|number| {
         let (frame, address) = (first_frame + number, WINDOW + number * PAGE);
-        vspace::map(memory, owner, OWN, frame, address, Access::ReadWrite)?;
-    }
-    let result = {
+        vspace::map(memory, owner, OWN, frame, address, Access::ReadWrite)
+    });
+    let result = mapped.map(|()| {
         let length = (count * PAGE) as usize;
         // SAFETY: these pages have just been mapped here for reading and writing, nothing else of
         // this program is at these addresses, and the reference ends before they are unmapped.
         // The frames belong to an app that does not run yet, or to nobody else.
         let bytes = unsafe { core::slice::from_raw_parts_mut(WINDOW as *mut u8, length) };
         f(bytes)
-    };
+    });
+    // Also where mapping failed half way: the next one finds the window empty. Unmapping a frame
+    // that is not mapped changes nothing.
     for number in 0..count {
         sys::seL4_X86_Page_Unmap(first_frame + number)?;
     }
-    Ok(result)
+    result
 }
 
 /// A place to look at single pages that are mapped elsewhere. Keeps the last one in view.

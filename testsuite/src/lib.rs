@@ -8,6 +8,7 @@
 //! | [`process`] | how a command is run, how long at most, what is kept of it |
 //! | [`report`] | what a report of a trap says, ours and wasmtime's |
 //! | [`compare`] | whether two runs are the same |
+//! | [`hostile`] | apps on seL4 that no compiler of ours makes |
 //! | [`tools`] | where the programs are |
 //!
 //! Tests proper are in `tests/`:
@@ -15,10 +16,8 @@
 //! | file | shows |
 //! |---|---|
 //! | `programs.rs` | the cases: every sample behaves in every world as under wasmtime |
-//! | `objects.rs` | objects are deterministic, and other tools accept them |
-//! | `errors.rs` | bad input gets one clear error, and no output file |
-//! | `boots.rs` | seL4: apps one after the other, images, the time to the first line |
-//! | `samples.rs` | the committed samples belong to the committed sources |
+//! | `refusals.rs` | bad input gets one clear error, and no output file; other tools accept ours |
+//! | `boots.rs` | seL4: hostile, damaged and too large apps, one after the other |
 //!
 //! The tests take the programs from the environment, which `cargo xtask test` sets, or from the
 //! target folder. A program that is missing is an error, never a reason to skip.
@@ -27,6 +26,7 @@
 
 pub mod case;
 pub mod compare;
+pub mod hostile;
 pub mod process;
 pub mod report;
 pub mod tools;

@@ -49,6 +49,22 @@ pub fn wasmtime() -> Result<Command> {
     }
 }
 
+/// The folder with the seL4 kernel and root task: `$WASM_AOT_SHARE`, or the one in the target
+/// folder.
+///
+/// # Errors
+/// Where it is not there.
+pub fn share() -> Result<PathBuf> {
+    let path = match env::var_os("WASM_AOT_SHARE") {
+        Some(path) => path.into(),
+        None => profile_folder()?.join("../share/wasm-aot"),
+    };
+    if !path.is_dir() {
+        bail!("{} is not there: run `cargo xtask build`", path.display());
+    }
+    Ok(path)
+}
+
 /// A native C compiler.
 #[must_use]
 pub fn clang() -> Command {

@@ -52,7 +52,8 @@ kinds! {
     Stderr = 3;
     /// An app has ended. Payload: its exit code, `i32` little-endian. The last frame of an app.
     Exit = 4;
-    /// An app trapped or could not be run. Payload: the report as text; [`Kind::Exit`] follows.
+    /// An app trapped or could not be run. Payload: the report as text, in as many frames as it
+    /// takes; [`Kind::Exit`] follows.
     Trap = 5;
     /// What the root task did, as text, for people.
     Log = 6;

@@ -264,6 +264,8 @@ struct Session {
     decoder: Decoder,
     outcome: Outcome,
     console: Vec<u8>,
+    /// The report of the app that is about to end, as far as it has come.
+    report: Vec<u8>,
     started: bool,
     done: bool,
     ending: bool,
@@ -272,6 +274,8 @@ struct Session {
 impl Session {
     /// Bytes of the console that are kept for an error message.
     const KEPT: usize = 4096;
+    /// Bytes of a report that are kept, far more than the root task sends.
+    const REPORT: usize = 1 << 20;
 
     fn channel(&mut self, bytes: &[u8], events: &mut dyn Events) {
         self.decoder.push(bytes);
@@ -281,9 +285,17 @@ impl Session {
             match frame.kind {
                 Kind::Stdout => events.stdout(frame.app, frame.payload),
                 Kind::Stderr => events.stderr(frame.app, frame.payload),
-                Kind::Trap => events.trap(frame.app, &text()),
+                Kind::Trap => {
+                    let room = Self::REPORT.saturating_sub(self.report.len());
+                    let payload = &frame.payload[..frame.payload.len().min(room)];
+                    self.report.extend_from_slice(payload);
+                }
                 Kind::Hello | Kind::Log => events.log(&text()),
                 Kind::Exit => {
+                    let report = std::mem::take(&mut self.report);
+                    if !report.is_empty() {
+                        events.trap(frame.app, &String::from_utf8_lossy(&report));
+                    }
                     if let Some(code) = frame.exit_code().filter(|_| frame.app != NO_APP) {
                         self.outcome.exit_codes.insert(frame.app, code);
                         events.exit(frame.app, code);
@@ -325,6 +337,31 @@ mod tests {
         };
         let error = qemu.run(Path::new("image"), &mut Nothing).unwrap_err();
         assert!(error.to_string().contains("apt install qemu-system-x86"));
+    }
+
+    #[test]
+    fn a_report_in_pieces_is_one_report() {
+        struct Reports(Vec<String>);
+        impl Events for Reports {
+            fn trap(&mut self, app: u16, report: &str) {
+                self.0.push(format!("{app}: {report}"));
+            }
+        }
+        let frame = |kind, payload: &[u8]| {
+            let mut bytes = Vec::from(sel4_boot::frame::header(kind, 3, payload.len()));
+            bytes.extend_from_slice(payload);
+            bytes
+        };
+        let (mut session, mut reports) = (Session::default(), Reports(Vec::new()));
+        for (kind, payload) in [
+            (Kind::Trap, "wasm trap: \u{e4}".as_bytes()),
+            (Kind::Trap, b"bc\n"),
+            (Kind::Exit, &134i32.to_le_bytes()),
+            (Kind::Exit, &0i32.to_le_bytes()),
+        ] {
+            session.channel(&frame(kind, payload), &mut reports);
+        }
+        assert_eq!(reports.0, ["3: wasm trap: \u{e4}bc\n"]);
     }
 
     #[test]

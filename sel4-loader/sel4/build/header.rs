@@ -69,7 +69,7 @@ impl Constants {
             let mut words = line.split_whitespace();
             if let (Some("#define"), Some(name), Some(value), None) =
                 (words.next(), words.next(), words.next(), words.next())
-                && name.starts_with("seL4_")
+                && (name.starts_with("seL4_") || name.starts_with("SEL4_"))
                 && let Some(value) = self.value(value)
             {
                 self.0.push((name.to_owned(), value));

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-//! Generates the module `sys` from an installed seL4: its options, its interface description and
-//! the constants in its headers.
+//! Generates the module `sys` from an installed seL4: its options, its interface description, the
+//! constants in its headers and the places of fields in its words.
 //!
 //! The installation is the folder in the environment variable `SEL4_PREFIX`, by default the one
 //! that `cargo xtask build` makes. What does not fit this crate is refused with the option's name.
 
+mod bitfield;
 mod config;
 mod header;
 mod interface;
@@ -23,10 +24,14 @@ const HEADERS: &[&str] = &[
     "sel4/sel4_arch/objecttype.h",
     "sel4/arch/objecttype.h",
     "sel4/sel4_arch/constants.h",
+    "sel4/sel4_arch/mapping.h",
     "sel4/constants.h",
     "sel4/shared_types.h",
     "sel4/bootinfo_types.h",
 ];
+
+/// Bitfield descriptions of words that cross the border to the kernel.
+const BITFIELDS: &[&str] = &["sel4/shared_types_64.bf", "sel4/types_64.bf"];
 
 /// Interface descriptions, in the order in which the kernel numbers their invocations.
 const INTERFACES: &[&str] = &[
@@ -74,6 +79,10 @@ fn generate() -> Result<(), String> {
     }
     constants.add_faults(&read(&fault_types(&include)?)?, &options);
     out.push_str(&constants.rust());
+
+    for name in BITFIELDS {
+        out.push_str(&bitfield::rust(&read(&include.join(name))?)?);
+    }
 
     let mut api = interface::Interface::new(&options);
     api.add_syscalls(&read(&include.join("api/syscall.xml"))?);

@@ -61,11 +61,12 @@ pub struct Error {
 }
 
 impl Error {
-    /// For a failed lookup in an address space: log2 of the bytes that the missing paging
-    /// structure covers (21 page table, 30 page directory, 39 PDPT).
+    /// For a failed lookup in an address space: which paging structure is missing, one of
+    /// `sys::SEL4_MAPPING_LOOKUP_NO_*`.
     #[must_use]
     pub fn missing_level(&self) -> Option<u64> {
-        (self.code == ErrorCode::FailedLookup).then_some(self.detail[2])
+        let level = self.detail[sys::SEL4_MAPPING_LOOKUP_LEVEL as usize];
+        (self.code == ErrorCode::FailedLookup).then_some(level)
     }
 }
 

@@ -42,6 +42,7 @@ pub use message::{MessageInfo, badge, guard, rights};
 )]
 pub mod sys {
     use crate::error::Error;
+    use crate::message::Field;
     use crate::syscall::invoke;
 
     include!(concat!(env!("OUT_DIR"), "/sys.rs"));

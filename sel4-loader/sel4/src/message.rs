@@ -1,5 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-//! Words with fields (`libsel4/include/sel4/shared_types_64.bf`, `types_64.bf`).
+//! Words with fields. Where a field is in its word is generated from the kernel's bitfield
+//! descriptions; what is here only puts values there.
+
+use crate::sys;
+
+/// The place of a field in a word.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Field {
+    /// Its lowest bit.
+    pub shift: u32,
+    /// How many bits it has.
+    pub bits: u32,
+}
+
+impl Field {
+    const fn mask(self) -> u64 {
+        (1 << self.bits) - 1
+    }
+
+    /// A word with a value in this field; what does not fit it is cut off.
+    #[must_use]
+    pub const fn put(self, value: u64) -> u64 {
+        (value & self.mask()) << self.shift
+    }
+
+    /// The value of this field in a word.
+    #[must_use]
+    pub const fn get(self, word: u64) -> u64 {
+        word >> self.shift & self.mask()
+    }
+}
 
 /// The word that describes a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -10,50 +40,57 @@ impl MessageInfo {
     /// 120).
     #[must_use]
     pub const fn new(label: u64, extra_caps: usize, length: usize) -> Self {
-        Self(label << 12 | (extra_caps as u64 & 3) << 7 | (length as u64 & 0x7f))
+        Self(
+            sys::seL4_MessageInfo_label.put(label)
+                | sys::seL4_MessageInfo_extraCaps.put(extra_caps as u64)
+                | sys::seL4_MessageInfo_length.put(length as u64),
+        )
     }
 
     /// The label.
     #[must_use]
     pub const fn label(self) -> u64 {
-        self.0 << 32 >> 44
+        sys::seL4_MessageInfo_label.get(self.0)
     }
 
     /// Message registers in use.
     #[must_use]
     pub const fn length(self) -> usize {
-        (self.0 & 0x7f) as usize
+        sys::seL4_MessageInfo_length.get(self.0) as usize
     }
 }
 
 /// `seL4_CapRights_t`.
 pub mod rights {
+    use crate::sys;
+
     /// Write only.
-    pub const WRITE: u64 = 1;
+    pub const WRITE: u64 = sys::seL4_CapRights_capAllowWrite.put(1);
     /// Read only.
-    pub const READ: u64 = 2;
+    pub const READ: u64 = sys::seL4_CapRights_capAllowRead.put(1);
     /// Read and write.
-    pub const READ_WRITE: u64 = 3;
+    pub const READ_WRITE: u64 = READ | WRITE;
     /// Send and grant: what a call or a fault through an endpoint needs.
-    pub const CALL: u64 = 5;
+    pub const CALL: u64 = WRITE | sys::seL4_CapRights_capAllowGrant.put(1);
     /// Everything.
-    pub const ALL: u64 = 7;
+    pub const ALL: u64 = READ_WRITE | CALL;
 }
 
 /// `seL4_CapData_t` of an endpoint: a badge of up to 28 bits.
 #[must_use]
 pub const fn badge(value: u64) -> u64 {
-    value & 0x0fff_ffff
+    sys::Badge_CapDataType.put(sys::Badge_TAG) | sys::Badge_Badge.put(value)
 }
 
 /// `seL4_CapData_t` of a CNode: a guard of zeroes this many bits long.
 #[must_use]
 pub const fn guard(bits: u64) -> u64 {
-    1 << 31 | (bits & 0x3f) << 2
+    sys::Guard_CapDataType.put(sys::Guard_TAG) | sys::Guard_GuardSize.put(bits)
 }
 
 /// `seL4_PrioProps_t`: priority, and the highest one that the thread may give to others.
 #[must_use]
 pub const fn priority(priority: u8, maximum_controlled: u8) -> u64 {
-    priority as u64 | (maximum_controlled as u64) << 8
+    sys::seL4_PrioProps_prio.put(priority as u64)
+        | sys::seL4_PrioProps_mcp.put(maximum_controlled as u64)
 }

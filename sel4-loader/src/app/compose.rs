@@ -49,11 +49,13 @@ pub fn compose<'a>(
             Ok(vspace)
         })
         .map_err(lacking("its address space"))?;
-    let copies = loader
-        .runtime
-        .map(memory, vspace)
+    let runtime = &loader.runtime;
+    let copies = runtime.copies(memory).map_err(lacking("the app runtime"))?;
+    // Noted before the first is made: whatever fails from here on, they are deleted.
+    let copies = borrowed.copies.insert(copies);
+    runtime
+        .map(memory, vspace, copies)
         .map_err(lacking("the app runtime"))?;
-    borrowed.copies = Some(copies);
 
     let plan = Plan::new(&object, memory.app_budget())?;
     let stack_size = match app.stack_size {

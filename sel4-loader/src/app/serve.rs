@@ -98,11 +98,8 @@ pub fn extend(
 ) -> Result<(), MemoryError> {
     let end = end.next_multiple_of(PAGE);
     let wanted = end.saturating_sub(region.base + region.mapped);
-    if wanted > memory.app_budget() {
-        // Nothing is taken of a growth that cannot be completed.
-        let free = memory.app_budget();
-        return Err(MemoryError::NoMemory { free });
-    }
+    // Nothing is taken of a growth that cannot be completed.
+    memory.afford(Owner::App, wanted)?;
     while region.base + region.mapped < end {
         let at = region.base + region.mapped;
         let left = end - at;
@@ -126,8 +123,12 @@ pub fn extend(
         };
         let pages = bytes / PAGE;
         let frames = memory.objects(Owner::App, Object::Frame, pages)?;
-        vspace::map_range(memory, vspace, frames, pages, at, Access::ReadWrite)?;
-        region.mapped += bytes;
+        for frame in frames..frames + pages {
+            let at = region.base + region.mapped;
+            vspace::map(memory, Owner::App, vspace, frame, at, Access::ReadWrite)?;
+            // Page by page: where paging structures run out, a later growth goes on from here.
+            region.mapped += PAGE;
+        }
     }
     Ok(())
 }

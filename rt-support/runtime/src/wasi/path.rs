@@ -90,7 +90,14 @@ impl Call<'_> {
             }
             other => other?,
         };
-        let file_type = files.stat(handle)?.file_type;
+        let file_type = match files.stat(handle) {
+            Ok(stat) => stat.file_type,
+            Err(errno) => {
+                // The program never hears of this handle.
+                let _ = files.close(handle);
+                return Err(errno);
+            }
+        };
         let possible = match file_type {
             FileType::Directory => rights::DIRECTORY,
             _ => rights::FILE,

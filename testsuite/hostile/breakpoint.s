@@ -1,0 +1,4 @@
+# A breakpoint that nobody set.
+# exit: 134
+# says: unexplained fault
+    int3

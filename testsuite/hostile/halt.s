@@ -1,0 +1,4 @@
+# A privileged instruction.
+# exit: 134
+# says: unexplained fault
+    hlt

@@ -1,0 +1,6 @@
+# A system call that the kernel does not have.
+# exit: 134
+# says: unexplained fault
+    mov rdx, 12345
+    syscall
+    ud2

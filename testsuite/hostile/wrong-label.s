@@ -1,0 +1,16 @@
+# A service that does not exist is answered "invalid", and the app goes on.
+# exit: 7
+    mov rdx, -1
+    mov rdi, 1
+    mov rsi, 77 << 12
+    mov r12, rsp
+    syscall
+    mov rsp, r12
+    cmp r10, 2
+    jne 1f
+    mov rdx, -1
+    mov rdi, 1
+    mov rsi, 2 << 12 | 1
+    mov r10, 7
+    syscall
+1:  ud2

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! seL4: many apps in one boot, most of them bad. Each ends, gives back all that it took, and
+//! leaves the machine to the next.
+
+use sel4_host::bundle::{AppSpec, app_flags, encode, flags};
+use sel4_host::{Artifacts, Events, Outcome, Qemu};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::time::Duration;
+use testsuite::hostile::{self, Hostile};
+use testsuite::tools;
+
+/// What apps said, by their index.
+#[derive(Default)]
+struct Said {
+    output: BTreeMap<u16, Vec<u8>>,
+    traps: BTreeMap<u16, String>,
+    log: String,
+}
+
+impl Events for Said {
+    fn stdout(&mut self, app: u16, bytes: &[u8]) {
+        self.output.entry(app).or_default().extend_from_slice(bytes);
+    }
+
+    fn stderr(&mut self, app: u16, bytes: &[u8]) {
+        self.stdout(app, bytes);
+    }
+
+    fn trap(&mut self, app: u16, report: &str) {
+        self.traps.entry(app).or_default().push_str(report);
+    }
+
+    fn log(&mut self, text: &str) {
+        self.log.push_str(text);
+        self.log.push('\n');
+    }
+}
+
+fn app(name: &str, object: Vec<u8>) -> AppSpec {
+    AppSpec {
+        name: name.to_owned(),
+        object,
+        args: vec![name.to_owned()],
+        invoke: "_start".to_owned(),
+        flags: app_flags::UNKNOWN_IMPORTS_TRAP,
+        stack_size: 64 << 10,
+        ..AppSpec::default()
+    }
+}
+
+/// Boots the apps; all of them must end, and nothing may be kept.
+fn boot(apps: &[AppSpec]) -> (Outcome, Said) {
+    let bundle = encode(flags::HOSTED | flags::POWER_OFF, apps).unwrap();
+    let artifacts = Artifacts::read(&tools::share().unwrap()).unwrap();
+    let mut image = tempfile::NamedTempFile::new().unwrap();
+    image.write_all(&artifacts.image(&bundle).unwrap()).unwrap();
+    let qemu = Qemu {
+        timeout: Some(Duration::from_secs(170)),
+        ..Qemu::default()
+    };
+    let mut said = Said::default();
+    let outcome = qemu.run(image.path(), &mut said);
+    let outcome = outcome.unwrap_or_else(|error| panic!("{error}\n{}", said.log));
+    assert_eq!(outcome.exit_codes.len(), apps.len(), "{}", said.log);
+    assert!(!said.log.contains("defect"), "{}", said.log);
+    let ended = format!("{} apps have ended and kept nothing", apps.len());
+    assert!(outcome.summary.contains(&ended), "{}", outcome.summary);
+    (outcome, said)
+}
+
+/// A module that says a word and ends.
+const GOOD: &str = r#"(module
+    (import "wasi_snapshot_preview1" "fd_write"
+        (func $write (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 0) "\10\00\00\00\05\00\00\00")
+    (data (i32.const 16) "good\n")
+    (func (export "_start")
+        (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 32)))))"#;
+
+fn good() -> Vec<u8> {
+    hostile::object(tempfile::tempdir().unwrap().path(), GOOD).unwrap()
+}
+
+#[test]
+fn hostile_apps_harm_themselves_alone() {
+    let hostile = hostile::all().unwrap();
+    let mut apps: Vec<_> = hostile
+        .iter()
+        .map(|h| app(&h.name, h.object.clone()))
+        .collect();
+    apps.push(app("good", good()));
+    let (outcome, said) = boot(&apps);
+    let mut wrong = Vec::new();
+    for (index, expected) in (0..).zip(&hostile) {
+        let exit = outcome.exit_codes[&index];
+        let report = said.traps.get(&index).map_or("", String::as_str);
+        let Hostile { name, says, .. } = expected;
+        let fits = says.as_ref().is_none_or(|part| report.contains(part));
+        if exit != expected.exit || !fits || says.is_none() != report.is_empty() {
+            wrong.push(format!("{name}: exit code {exit}, {report}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(said.output[&(hostile.len() as u16)], b"good\n");
+}
+
+#[test]
+fn whatever_cannot_be_made_is_given_back() {
+    // One page more from app to app: making them fails at each place where memory is taken.
+    let object = good();
+    let limited = |pages: u64| AppSpec {
+        memory_limit: pages * 4096,
+        ..app("limited", object.clone())
+    };
+    let mut apps: Vec<_> = (1..120).map(limited).collect();
+    let too_large = [
+        ("memory", "(memory 65536)".to_owned(), "out of memory"),
+        (
+            "tables",
+            "(table 1048576 1048576 funcref)".repeat(30),
+            "there is room for",
+        ),
+        (
+            "start",
+            "(func $f unreachable) (start $f)".to_owned(),
+            "unreachable",
+        ),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    for (name, fields, _) in &too_large {
+        let module = format!("(module {fields} (func (export \"_start\")))");
+        apps.push(app(name, hostile::object(folder.path(), &module).unwrap()));
+    }
+    apps.push(app("not-an-object", b"\x7fELF".to_vec()));
+    apps.push(AppSpec {
+        stack_size: 1 << 40,
+        ..app("stack", object.clone())
+    });
+    apps.push(AppSpec {
+        args: vec!["x".repeat(1 << 20)],
+        ..app("arguments", object.clone())
+    });
+    apps.push(app("good", object.clone()));
+    let (outcome, said) = boot(&apps);
+
+    let succeeded = |index| outcome.exit_codes[&index] == 0;
+    let first = (0..119).find(|&index| succeeded(index)).unwrap();
+    assert!(first > 30, "an app of {first} pages");
+    for index in 0..119 {
+        assert_eq!(succeeded(index), index >= first, "{index} pages");
+        if index < first {
+            let report = &said.traps[&index];
+            assert!(report.contains("limit of"), "{index} pages: {report}");
+        }
+    }
+    for (index, (name, _, part)) in (119..).zip(&too_large) {
+        let report = said.traps.get(&index).map_or("", String::as_str);
+        assert!(report.contains(*part), "{name}: {report}");
+    }
+    let last = apps.len() as u16 - 1;
+    for index in 119..last {
+        assert!(!succeeded(index), "{}", apps[usize::from(index)].name);
+    }
+    assert_eq!(said.output[&last], b"good\n");
+}
+
+#[test]
+fn damaged_metadata_never_stops_the_machine() {
+    let object = good();
+    let metadata = hostile::section(&object, ".wasm_aot.meta").unwrap();
+    let mut apps = Vec::new();
+    // A step that hits each byte of a word in turn.
+    for (number, position) in metadata.step_by(7).enumerate() {
+        let mut damaged = object.clone();
+        damaged[position] ^= 1 << (number % 8);
+        apps.push(app("damaged", damaged));
+    }
+    apps.push(app("good", object));
+    let (_, said) = boot(&apps);
+    assert_eq!(said.output[&(apps.len() as u16 - 1)], b"good\n");
+}
