@@ -6,16 +6,17 @@
 
 use crate::error::Error;
 use crate::module::Module;
-use crate::plan::{Plan, Symbol};
+use crate::plan::{Convention, Plan, Symbol};
 use crate::translate;
 use cranelift_codegen::Context;
 use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::control::ControlPlane;
-use cranelift_codegen::ir::{ExternalName, Function, LibCall};
+use cranelift_codegen::ir::{AbiParam, ExternalName, Function, LibCall, Opcode};
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::{CompiledCode, FinalizedRelocTarget};
 use cranelift_frontend::FunctionBuilderContext;
 use rayon::prelude::*;
+use std::collections::BTreeSet;
 use wasm_aot_object::table::NO_WASM_OFFSET;
 use wasm_aot_symbols::Runtime;
 use wasm_aot_trap::TrapCode as Trap;
@@ -60,7 +61,7 @@ struct Worker {
 }
 
 /// Compiles all functions: the module's in their order, then the trampolines, then
-/// instantiation.
+/// instantiation, then the adapters that all of that needs.
 ///
 /// # Errors
 /// Of several errors, that of the first function.
@@ -75,13 +76,38 @@ pub fn compile(
         .collect();
     symbols.extend(plan.trampolines.iter().map(|&ty| Symbol::Trampoline(ty)));
     symbols.push(Symbol::Instantiate);
-    let results: Vec<Result<Code, Error>> = symbols
-        .into_par_iter()
-        .map_init(Worker::default, |worker, symbol| {
-            worker.compile(module, plan, isa, symbol)
-        })
-        .collect();
-    results.into_iter().collect()
+    let all = |symbols: Vec<Symbol>| {
+        let results: Vec<Result<Code, Error>> = symbols
+            .into_par_iter()
+            .map_init(Worker::default, |worker, symbol| {
+                worker.compile(module, plan, isa, symbol)
+            })
+            .collect();
+        results.into_iter().collect::<Result<Vec<Code>, Error>>()
+    };
+    let mut codes = all(symbols)?;
+    if plan.convention == Convention::Tail {
+        codes.extend(all(adapters(module, plan, &codes))?);
+    }
+    Ok(codes)
+}
+
+/// The adapters that code and references need.
+fn adapters(module: &Module<'_>, plan: &Plan<'_>, codes: &[Code]) -> Vec<Symbol> {
+    let imported = |i: &u32| module.functions[*i as usize].import.is_some();
+    let referenced = plan.funcrefs.iter().copied().filter(imported);
+    let mut adapters: BTreeSet<Symbol> = referenced.map(Symbol::ImportAdapter).collect();
+    adapters.extend(plan.entries.iter().copied().map(Symbol::Entry));
+    let relocations = codes.iter().flat_map(|code| &code.relocations);
+    adapters.extend(
+        relocations.filter_map(|relocation| match relocation.target {
+            Target::Symbol(symbol @ (Symbol::ImportAdapter(_) | Symbol::CodeAdapter(_))) => {
+                Some(symbol)
+            }
+            _ => None,
+        }),
+    );
+    adapters.into_iter().collect()
 }
 
 impl Default for Worker {
@@ -110,6 +136,9 @@ impl Worker {
                     .map_err(|error| module.in_function(error, index))?
             }
             Symbol::Trampoline(ty) => translate::trampoline(module, plan, isa, builder, ty),
+            Symbol::Entry(_) | Symbol::ImportAdapter(_) | Symbol::CodeAdapter(_) => {
+                translate::adapter(module, plan, isa, builder, symbol)
+            }
             _ => translate::instantiate(module, plan, isa, builder)?,
         };
         self.context.clear();
@@ -164,7 +193,7 @@ fn code(symbol: Symbol, compiled: &CompiledCode, function: &Function, isa: &dyn 
         relocations,
         traps,
         positions: positions(compiled),
-        frame_size: frame_size(compiled),
+        frame_size: frame_size(compiled) + tail_argument_bytes(function),
     }
 }
 
@@ -208,6 +237,26 @@ fn frame_size(compiled: &CompiledCode) -> u32 {
     } else {
         8
     }
+}
+
+/// The most by which tail calls can make the area of the function's own arguments larger: the
+/// stack arguments of the callee, of which the code generator does not tell the size.
+fn tail_argument_bytes(function: &Function) -> u32 {
+    /// No fewer arguments than this are passed in registers, on any architecture.
+    const IN_REGISTERS: usize = 6;
+    let dfg = &function.dfg;
+    let instructions = function.layout.blocks().filter_map(|block| {
+        let last = function.layout.last_inst(block)?;
+        let signature = match dfg.insts[last].opcode() {
+            Opcode::ReturnCall | Opcode::ReturnCallIndirect => dfg.call_signature(last)?,
+            _ => return None,
+        };
+        let params = &dfg.signatures[signature].params;
+        let size = |param: &AbiParam| param.value_type.bytes().next_multiple_of(8);
+        let bytes: u32 = params.iter().skip(IN_REGISTERS).map(size).sum();
+        Some(bytes.next_multiple_of(16))
+    });
+    instructions.max().unwrap_or(0)
 }
 
 fn target(target: &FinalizedRelocTarget, function: &Function) -> Target {

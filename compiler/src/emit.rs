@@ -11,7 +11,7 @@ mod metadata;
 use crate::codegen::{Code, Relocation as CodeRelocation, Target};
 use crate::error::Error;
 use crate::module::Module;
-use crate::plan::{Plan, Symbol, global_name};
+use crate::plan::{Plan, Symbol, code_name, global_name};
 use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::isa::TargetIsa;
 use object::write::{
@@ -61,7 +61,7 @@ pub fn object(
         text,
     };
     let placement = emitter.text(functions)?;
-    emitter.data()?;
+    emitter.data(&placement)?;
     emitter.exports();
     for function in functions {
         emitter.text_relocations(function, &placement)?;
@@ -113,10 +113,8 @@ impl Emitter<'_> {
         let (name, scope) = match global_name(self.module, self.plan, function.symbol) {
             Some(name) => (name, SymbolScope::Dynamic),
             None => {
-                let Symbol::Function(index) = function.symbol else {
-                    unreachable!()
-                };
-                (self.module.function_name(index), SymbolScope::Compilation)
+                let name = code_name(self.module, self.plan, function.symbol);
+                (name, SymbolScope::Compilation)
             }
         };
         let size = function.bytes.len() as u64;
@@ -158,7 +156,7 @@ impl Emitter<'_> {
             size: 0,
             kind: SymbolKind::Unknown,
             scope: SymbolScope::Unknown,
-            weak: false,
+            weak: matches!(symbol, Symbol::ImportTail(_)),
             section: SymbolSection::Undefined,
             flags: SymbolFlags::None,
         });

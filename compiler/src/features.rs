@@ -8,7 +8,8 @@ use wasmparser::WasmFeatures;
 pub const SUPPORTED_FEATURES: WasmFeatures = WasmFeatures::WASM2
     .difference(WasmFeatures::SIMD)
     .union(WasmFeatures::EXTENDED_CONST)
-    .union(WasmFeatures::MULTI_MEMORY);
+    .union(WasmFeatures::MULTI_MEMORY)
+    .union(WasmFeatures::TAIL_CALL);
 
 /// The features with which modules are validated unless told otherwise: all of WebAssembly 3.0
 /// that is supported. (The parser's list for 3.0 has threads, the specification has not.)

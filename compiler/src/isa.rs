@@ -3,6 +3,7 @@
 
 use crate::error::Error;
 use crate::options::{OptLevel, Options};
+use crate::plan::Convention;
 use cranelift_codegen::isa::{self, OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
 use target_lexicon::{Architecture, Triple};
@@ -51,11 +52,11 @@ pub fn baseline(architecture: Architecture) -> &'static [&'static str] {
 /// larger: loaders give it at least 64 KiB.
 const PROBED_FRAME_LOG2: &str = "15";
 
-/// The code generator that the options ask for.
+/// The code generator that the options ask for, for functions that call each other this way.
 ///
 /// # Errors
 /// For an architecture without back end, or a name that it does not know.
-pub fn build(options: &Options) -> Result<OwnedTargetIsa, Error> {
+pub fn build(options: &Options, convention: Convention) -> Result<OwnedTargetIsa, Error> {
     let unknown = |e: &dyn std::fmt::Display| {
         Error::Options(format!(
             "no code generator for the target {}: {e}",
@@ -89,7 +90,7 @@ pub fn build(options: &Options) -> Result<OwnedTargetIsa, Error> {
         }
     }
     builder
-        .finish(flags(options))
+        .finish(flags(options, convention))
         .map_err(|e| Error::Options(format!("code generator: {e}")))
 }
 
@@ -106,7 +107,7 @@ fn enable(builder: &mut isa::Builder, name: &str) -> Result<(), Error> {
         })
 }
 
-fn flags(options: &Options) -> settings::Flags {
+fn flags(options: &Options, convention: Convention) -> settings::Flags {
     let mut builder = settings::builder();
     let opt_level = match options.opt_level {
         OptLevel::None => "none",
@@ -114,6 +115,7 @@ fn flags(options: &Options) -> settings::Flags {
         OptLevel::SpeedAndSize => "speed_and_size",
     };
     let verify = if options.verify { "true" } else { "false" };
+    let tail = convention == Convention::Tail;
     for (name, value) in [
         ("opt_level", opt_level),
         ("enable_verifier", verify),
@@ -123,6 +125,11 @@ fn flags(options: &Options) -> settings::Flags {
         ("enable_multi_ret_implicit_sret", "true"),
         // No unwind tables: frames are found by the frame pointer and the metadata.
         ("unwind_info", "false"),
+        // The code generator demands it of code with tail calls.
+        (
+            "preserve_frame_pointers",
+            if tail { "true" } else { "false" },
+        ),
         ("enable_probestack", "true"),
         ("probestack_strategy", "inline"),
         ("probestack_size_log2", PROBED_FRAME_LOG2),

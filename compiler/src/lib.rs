@@ -41,9 +41,9 @@ pub use wasmparser::WasmFeatures;
 /// options contradict each other or the module.
 pub fn compile(wasm: &[u8], options: &Options) -> Result<Vec<u8>, Error> {
     let binary = wat::parse_bytes(wasm).map_err(Error::Text)?;
-    let isa = isa::build(options)?;
     let module = module::Module::parse(&binary, options.features)?;
     let plan = plan::Plan::new(&module, options)?;
+    let isa = isa::build(options, plan.convention)?;
     let functions = codegen::compile(&module, &plan, &*isa)?;
     emit::object(&module, &plan, &*isa, &functions, &binary)
 }

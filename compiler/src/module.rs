@@ -80,6 +80,8 @@ pub struct Uses {
     pub element_segments: BTreeSet<u32>,
     /// Functions whose reference is taken, in bodies, constant expressions and segments.
     pub function_references: BTreeSet<u32>,
+    /// Whether there is a `return_call`, `return_call_indirect` or `return_call_ref`.
+    pub tail_calls: bool,
 }
 
 impl Uses {
@@ -93,6 +95,9 @@ impl Uses {
                 self.element_segments.insert(elem_index)
             }
             Operator::RefFunc { function_index } => self.function_references.insert(function_index),
+            Operator::ReturnCall { .. }
+            | Operator::ReturnCallIndirect { .. }
+            | Operator::ReturnCallRef { .. } => std::mem::replace(&mut self.tail_calls, true),
             _ => false,
         };
     }
@@ -102,6 +107,7 @@ impl Uses {
         self.data_segments.extend(other.data_segments);
         self.element_segments.extend(other.element_segments);
         self.function_references.extend(other.function_references);
+        self.tail_calls |= other.tail_calls;
         self
     }
 }

@@ -48,6 +48,16 @@ pub enum Symbol {
     Trampoline(u32),
     /// The function that makes an instance of the object.
     Instantiate,
+    /// The C entry of a function of the module that has another convention itself.
+    Entry(u32),
+    /// An imported function in the module's own convention.
+    ImportAdapter(u32),
+    /// Calls C code at an address, in the module's own convention, by index in [`Plan::types`].
+    CodeAdapter(u32),
+    /// An imported function's entry for tail calls, where its exporter has one (weak).
+    ImportTail(u32),
+    /// The word with the address of [`Symbol::ImportTail`].
+    ImportTailCell(u32),
 }
 
 impl Symbol {
@@ -74,6 +84,11 @@ impl Symbol {
             Self::Runtime(i) => (11, i),
             Self::Trampoline(i) => (12, i),
             Self::Instantiate => (13, 0),
+            Self::Entry(i) => (14, i),
+            Self::ImportAdapter(i) => (15, i),
+            Self::CodeAdapter(i) => (16, i),
+            Self::ImportTail(i) => (17, i),
+            Self::ImportTailCell(i) => (18, i),
         };
         UserExternalName { namespace, index }
     }
@@ -96,6 +111,11 @@ impl Symbol {
             11 => Self::Runtime(i),
             12 => Self::Trampoline(i),
             13 => Self::Instantiate,
+            14 => Self::Entry(i),
+            15 => Self::ImportAdapter(i),
+            16 => Self::CodeAdapter(i),
+            17 => Self::ImportTail(i),
+            18 => Self::ImportTailCell(i),
             other => unreachable!("namespace {other} is never made"),
         }
     }
@@ -197,10 +217,20 @@ pub enum Action {
     Start(u32),
 }
 
+/// How the functions of the module call each other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Convention {
+    /// As in C: host functions and exports need no adapters.
+    C,
+    /// With tail calls and exceptions; adapters at the module's boundary.
+    Tail,
+}
+
 /// The plan of an object.
 #[derive(Debug)]
 pub struct Plan<'o> {
     pub options: &'o Options,
+    pub convention: Convention,
     pub types: Vec<TypePlan>,
     /// From the type section's indices to [`Plan::types`].
     pub type_of: Vec<u32>,
@@ -211,6 +241,8 @@ pub struct Plan<'o> {
     pub funcrefs: BTreeSet<u32>,
     /// Types with a [`Symbol::Trampoline`].
     pub trampolines: BTreeSet<u32>,
+    /// Functions with a [`Symbol::Entry`].
+    pub entries: BTreeSet<u32>,
     /// Element segments whose elements are needed at run time.
     pub element_arrays: BTreeSet<u32>,
     pub actions: Vec<Action>,
@@ -226,6 +258,10 @@ impl<'o> Plan<'o> {
         let (types, type_of) = canonical_types(&module.types)?;
         let mut plan = Plan {
             options,
+            convention: match module.uses.tail_calls {
+                true => Convention::Tail,
+                false => Convention::C,
+            },
             types,
             type_of,
             memories: memories(module, options)?,
@@ -233,6 +269,7 @@ impl<'o> Plan<'o> {
             globals: Vec::new(),
             funcrefs: module.uses.function_references.clone(),
             trampolines: BTreeSet::new(),
+            entries: BTreeSet::new(),
             element_arrays: BTreeSet::new(),
             actions: Vec::new(),
         };
@@ -247,7 +284,37 @@ impl<'o> Plan<'o> {
         }
         plan.segments(module);
         plan.actions.extend(module.start.map(Action::Start));
+        plan.entries(module);
         Ok(plan)
+    }
+
+    /// Functions that C code calls: exports, and what references lead to.
+    fn entries(&mut self, module: &Module<'_>) {
+        if self.convention == Convention::C {
+            return;
+        }
+        let functions = |e: &&crate::module::Export<'_>| e.kind == ExternalKind::Func;
+        let exported = module.exports.iter().filter(functions).map(|e| e.index);
+        let called = exported.chain(self.funcrefs.iter().copied());
+        let defined = |i: &u32| module.functions[*i as usize].import.is_none();
+        self.entries = called.filter(defined).collect();
+    }
+
+    /// The C code of a function.
+    pub fn c_code(&self, function: u32) -> Symbol {
+        match self.entries.contains(&function) {
+            true => Symbol::Entry(function),
+            false => Symbol::Function(function),
+        }
+    }
+
+    /// A function's code in the module's own convention.
+    pub fn own_code(&self, module: &Module<'_>, function: u32) -> Symbol {
+        let imported = module.functions[function as usize].import.is_some();
+        match self.convention {
+            Convention::Tail if imported => Symbol::ImportAdapter(function),
+            _ => Symbol::Function(function),
+        }
     }
 
     /// The canonical type of a function.
@@ -532,11 +599,33 @@ pub fn global_name(module: &Module<'_>, plan: &Plan<'_>, symbol: Symbol) -> Opti
             names::encode(&plan.options.module_name) + names::TRAMPOLINE_PREFIX + &text
         }
         Symbol::Instantiate => names::encode(&plan.options.module_name) + names::INSTANTIATE_SUFFIX,
+        Symbol::ImportTail(i) => {
+            global_name(module, plan, Symbol::Function(i))? + names::TAIL_SUFFIX
+        }
         Symbol::TableElements(_)
         | Symbol::Data(_)
         | Symbol::DataLength(_)
         | Symbol::Element(_)
         | Symbol::ElementLength(_)
-        | Symbol::FuncRef(_) => return None,
+        | Symbol::FuncRef(_)
+        | Symbol::Entry(_)
+        | Symbol::ImportAdapter(_)
+        | Symbol::CodeAdapter(_)
+        | Symbol::ImportTailCell(_) => return None,
     })
+}
+
+/// The name of code: that of its symbol where that is global; for people otherwise.
+pub fn code_name(module: &Module<'_>, plan: &Plan<'_>, symbol: Symbol) -> String {
+    let adapter = |what: &str, index: u32| {
+        let module = names::encode(&plan.options.module_name);
+        format!("{module}{}{what}.{index}", names::ADAPTER_PREFIX)
+    };
+    match symbol {
+        Symbol::Function(index) => module.function_name(index),
+        Symbol::Entry(index) => adapter("entry", index),
+        Symbol::ImportAdapter(index) => adapter("import", index),
+        Symbol::CodeAdapter(index) => adapter("call", index),
+        other => global_name(module, plan, other).expect("all other code is global"),
+    }
 }

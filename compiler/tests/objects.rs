@@ -262,3 +262,53 @@ fn all_levels_and_processors_compile() {
         }
     }
 }
+
+const TAIL: &str = r#"(module
+    (import "env" "g" (func $g (param i32) (result i32)))
+    (table funcref (elem $f))
+    (func $f (export "f") (param i32) (result i32)
+        (CALL $g (local.get 0))))"#;
+
+/// Names of the symbols and sizes of function references.
+fn conventions(text: &str) -> (Vec<String>, Vec<u64>) {
+    let object = build(text, &Options::default());
+    let file = ElfFile64::<LittleEndian>::parse(&*object).unwrap();
+    let name = |symbol: &object::read::elf::ElfSymbol64<'_, '_, LittleEndian>| {
+        symbol.name().unwrap().to_owned()
+    };
+    let references = file.symbols().filter(|s| name(s).starts_with("funcref."));
+    let sizes = references.map(|symbol| symbol.size()).collect();
+    let special = |name: &String| name.contains(":adapter.") || name.ends_with(":tail");
+    let mut names: Vec<String> = file.symbols().map(|s| name(&s)).filter(special).collect();
+    names.sort();
+    (names, sizes)
+}
+
+#[test]
+fn only_a_module_with_tail_calls_has_adapters() {
+    let (names, references) = conventions(&TAIL.replace("CALL", "call"));
+    assert!(names.is_empty(), "{names:?}");
+    assert_eq!(references, [16]);
+    let (names, references) = conventions(&TAIL.replace("CALL", "return_call"));
+    let expected = [
+        "env.g:tail",
+        "main.f:tail",
+        "main:adapter.entry.1",
+        "main:adapter.import.0",
+    ];
+    assert_eq!(names, expected);
+    assert_eq!(references, [32]);
+}
+
+#[test]
+fn the_import_entry_for_tail_calls_may_be_missing() {
+    let object = build(&TAIL.replace("CALL", "return_call"), &Options::default());
+    let file = ElfFile64::<LittleEndian>::parse(&*object).unwrap();
+    let of = |name: &str| {
+        let mut symbols = file.symbols();
+        symbols.find(|s| s.name() == Ok(name)).unwrap()
+    };
+    assert!(of("env.g:tail").is_undefined() && of("env.g:tail").is_weak());
+    assert!(of("env.g").is_undefined() && !of("env.g").is_weak());
+    assert_ne!(of("main.f").address(), of("main.f:tail").address());
+}

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! The instance's data: descriptors, elements, globals, segments, function references.
 
-use super::Emitter;
+use super::{Emitter, Placement};
 use crate::error::Error;
 use crate::module::SegmentMode;
-use crate::plan::{Base, Const, Symbol, TableStorage, global_name};
+use crate::plan::{Base, Const, Convention, Symbol, TableStorage, global_name};
 use object::write::{StandardSection, SymbolSection};
 use object::{SymbolKind, SymbolScope, elf};
 use wasm_aot_object::WASM_PAGE;
+use wasm_aot_object::descriptor::FUNCREF_EXTENDED;
 
 /// Bytes of a global's slot, which a vector would need.
 const GLOBAL_SLOT: u64 = 16;
@@ -20,12 +21,17 @@ enum Word {
 }
 
 impl Emitter<'_> {
-    pub(super) fn data(&mut self) -> Result<(), Error> {
+    pub(super) fn data(&mut self, placement: &Placement) -> Result<(), Error> {
         let (module, plan) = (self.module, self.plan);
         for &function in &plan.funcrefs {
             let ty = &plan.types[plan.function_type(module, function) as usize];
             let tag = u64::from(ty.id) | u64::from(function) << 32;
-            let words = [Word::Address(Symbol::Function(function)), Word::Number(tag)];
+            let mut words = vec![Word::Address(plan.c_code(function)), Word::Number(tag)];
+            if plan.convention == Convention::Tail {
+                words[1] = Word::Number(tag | u64::from(FUNCREF_EXTENDED) << 32);
+                words.push(Word::Address(plan.own_code(module, function)));
+                words.push(Word::Number(0));
+            }
             self.words(
                 Symbol::FuncRef(function),
                 StandardSection::ReadOnlyDataWithRel,
@@ -78,6 +84,13 @@ impl Emitter<'_> {
                 };
                 let words = [Word::Number(length)];
                 self.words(Symbol::ElementLength(index), StandardSection::Data, &words)?;
+            }
+        }
+        for &code in placement.keys() {
+            if let Symbol::ImportAdapter(function) = code {
+                let words = [Word::Address(Symbol::ImportTail(function))];
+                let cell = Symbol::ImportTailCell(function);
+                self.words(cell, StandardSection::ReadOnlyDataWithRel, &words)?;
             }
         }
         // Every imported function is named, called or not.
@@ -206,6 +219,7 @@ impl Emitter<'_> {
                     Symbol::Element(i) => format!("element.{i}"),
                     Symbol::ElementLength(i) => format!("element.{i}.length"),
                     Symbol::FuncRef(i) => format!("funcref.{i}"),
+                    Symbol::ImportTailCell(i) => format!("import.{i}.tail"),
                     other => unreachable!("{other:?} has a global name"),
                 };
                 self.local(symbol, &name, section, offset, size);

@@ -8,7 +8,7 @@ use crate::features;
 use crate::isa;
 use crate::module::{ref_type_text, value_type_text};
 use crate::options::Bounds;
-use crate::plan::{Base, Symbol, TableStorage, global_name};
+use crate::plan::{Base, Convention, Symbol, TableStorage, code_name, global_name};
 use cranelift_codegen::isa::TargetIsa;
 use sha2::{Digest, Sha256};
 use wasm_aot_object::meta::{
@@ -30,6 +30,13 @@ impl Emitter<'_> {
                 continue;
             }
             let name = names::member(&self.plan.options.module_name, export.name);
+            if let Symbol::Function(index) = symbol {
+                self.alias(&name, self.plan.c_code(index));
+                if self.plan.convention == Convention::Tail {
+                    self.alias(&(name + names::TAIL_SUFFIX), symbol);
+                }
+                continue;
+            }
             self.alias(&name, symbol);
             if let Symbol::Memory(index) = symbol
                 && let Base::Constant(base) = self.plan.memories[index as usize].base
@@ -86,16 +93,11 @@ impl Emitter<'_> {
         self.entities(&mut meta);
         self.imports_and_exports(&mut meta);
         for function in functions {
-            let (index, ty, name) = match function.symbol {
-                Symbol::Function(index) => {
-                    let ty = plan.function_type(self.module, index);
-                    (index, ty, self.module.function_name(index))
-                }
-                other => {
-                    let name = global_name(self.module, plan, other).expect("they are global");
-                    (NONE, NONE, name)
-                }
+            let (index, ty) = match function.symbol {
+                Symbol::Function(index) => (index, plan.function_type(self.module, index)),
+                _ => (NONE, NONE),
             };
+            let name = code_name(self.module, plan, function.symbol);
             let record = FunctionRecord {
                 text_offset: (placement[&function.symbol] as u32).into(),
                 text_size: (function.bytes.len() as u32).into(),

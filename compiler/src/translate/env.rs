@@ -2,7 +2,7 @@
 //! How code reaches what is outside its function: symbols, signatures, traps.
 
 use crate::module::Module;
-use crate::plan::{Plan, Symbol};
+use crate::plan::{Convention, Plan, Symbol};
 use crate::translate::clif_type;
 use cranelift_codegen::ir::{
     AbiParam, ExtFuncData, ExternalName, FuncRef, GlobalValue, GlobalValueData, InstBuilder,
@@ -15,8 +15,16 @@ use wasm_aot_symbols::Runtime;
 use wasm_aot_trap::TrapCode as Trap;
 use wasmparser::FuncType;
 
-/// One convention everywhere: that of C, so that host functions and exports need no adapters.
+/// The convention of C, in which hosts, the runtime and other objects are called and call.
 pub const CALL_CONV: CallConv = CallConv::SystemV;
+
+/// The convention in which the functions of a module call each other.
+pub fn own_convention(plan: &Plan<'_>) -> CallConv {
+    match plan.convention {
+        Convention::C => CALL_CONV,
+        Convention::Tail => CallConv::Tail,
+    }
+}
 
 /// Our trap code as the code generator carries it.
 pub fn trap_code(trap: Trap) -> TrapCode {
@@ -42,10 +50,10 @@ pub fn from_trap_code(code: TrapCode) -> Option<Trap> {
     }
 }
 
-/// The signature of a Wasm function type.
-pub fn signature(isa: &dyn TargetIsa, ty: &FuncType) -> Signature {
+/// The signature of a Wasm function type in this convention.
+pub fn signature(isa: &dyn TargetIsa, ty: &FuncType, convention: CallConv) -> Signature {
     debug_assert_eq!(isa.pointer_type(), types::I64);
-    let mut signature = Signature::new(CALL_CONV);
+    let mut signature = Signature::new(convention);
     signature
         .params
         .extend(ty.params().iter().map(|&ty| AbiParam::new(clif_type(ty))));
@@ -67,7 +75,7 @@ pub struct Env<'a> {
     pub isa: &'a dyn TargetIsa,
     functions: BTreeMap<Symbol, FuncRef>,
     addresses: BTreeMap<Symbol, GlobalValue>,
-    signatures: BTreeMap<u32, SigRef>,
+    signatures: BTreeMap<(u32, bool), SigRef>,
 }
 
 impl<'a> Env<'a> {
@@ -82,22 +90,51 @@ impl<'a> Env<'a> {
         }
     }
 
-    /// The signature of a canonical type.
+    /// The signature of a canonical type in the convention of C.
     pub fn signature(&mut self, builder: &mut FunctionBuilder<'_>, ty: u32) -> SigRef {
-        *self.signatures.entry(ty).or_insert_with(|| {
-            builder.import_signature(signature(self.isa, &self.plan.types[ty as usize].ty))
+        self.signature_in(builder, ty, CALL_CONV)
+    }
+
+    /// The signature of a canonical type in the module's own convention.
+    pub fn own_signature(&mut self, builder: &mut FunctionBuilder<'_>, ty: u32) -> SigRef {
+        self.signature_in(builder, ty, own_convention(self.plan))
+    }
+
+    fn signature_in(
+        &mut self,
+        builder: &mut FunctionBuilder<'_>,
+        ty: u32,
+        convention: CallConv,
+    ) -> SigRef {
+        let key = (ty, convention == CALL_CONV);
+        *self.signatures.entry(key).or_insert_with(|| {
+            let ty = &self.plan.types[ty as usize].ty;
+            builder.import_signature(signature(self.isa, ty, convention))
         })
     }
 
-    /// A Wasm function, to be called directly. Calls are short even to imports: where the callee
-    /// is far, the loader puts a veneer between.
+    /// A Wasm function, to be called directly. Calls are short even to imports, which are called
+    /// as in C: where the callee is far, the loader puts a veneer between.
     pub fn function(&mut self, builder: &mut FunctionBuilder<'_>, index: u32) -> FuncRef {
         let ty = self.plan.function_type(self.module, index);
-        let signature = self.signature(builder, ty);
+        let imported = self.module.functions[index as usize].import.is_some();
+        let signature = match imported {
+            true => self.signature(builder, ty),
+            false => self.own_signature(builder, ty),
+        };
         self.callee(builder, Symbol::Function(index), signature)
     }
 
-    fn callee(
+    /// A Wasm function in the module's own convention, imported ones by their adapter.
+    pub fn own_function(&mut self, builder: &mut FunctionBuilder<'_>, index: u32) -> FuncRef {
+        let ty = self.plan.function_type(self.module, index);
+        let signature = self.own_signature(builder, ty);
+        let symbol = self.plan.own_code(self.module, index);
+        self.callee(builder, symbol, signature)
+    }
+
+    /// Code of this object by its symbol.
+    pub fn callee(
         &mut self,
         builder: &mut FunctionBuilder<'_>,
         symbol: Symbol,

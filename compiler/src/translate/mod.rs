@@ -6,8 +6,12 @@
 //! - [`control`](self::control): blocks, branches, the operand stack, unreachable code;
 //! - [`memory`](self::memory), [`table`](self::table): linear memory and tables;
 //! - [`operators`](self::operators): everything else, operator by operator;
-//! - [`support`](self::support): code without a Wasm body: instantiation and trampolines.
+//! - [`call`](self::call): calls of every kind, tail calls;
+//! - [`support`](self::support): code without a Wasm body: instantiation and trampolines;
+//! - [`adapter`](self::adapter): code between the module's convention and that of C.
 
+mod adapter;
+mod call;
 mod control;
 mod env;
 mod memory;
@@ -15,6 +19,7 @@ mod operators;
 mod support;
 mod table;
 
+pub use adapter::adapter;
 pub use env::from_trap_code as trap;
 pub use support::{instantiate, trampoline};
 
@@ -60,7 +65,7 @@ pub fn function(
     body: &FunctionBody<'_>,
 ) -> Result<Function, Error> {
     let ty = &plan.types[plan.function_type(module, index) as usize].ty;
-    let signature = env::signature(isa, ty);
+    let signature = env::signature(isa, ty, env::own_convention(plan));
     let name = UserFuncName::User(Symbol::Function(index).to_user());
     let mut function = Function::with_name_signature(name, signature);
     let mut translator = Translator {

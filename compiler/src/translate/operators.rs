@@ -64,6 +64,13 @@ impl Translator<'_, '_> {
             } => {
                 self.call_indirect(table_index, type_index);
             }
+            Operator::ReturnCall { function_index } => self.return_call(function_index),
+            Operator::ReturnCallIndirect {
+                type_index,
+                table_index,
+            } => {
+                self.return_call_indirect(table_index, type_index);
+            }
             _ => return Ok(false),
         }
         Ok(true)

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-//! Tables, references, indirect calls.
+//! Tables and references.
 //!
 //! An element is one 64-bit word: 0, or the address of a `FuncRef` (or the host's word for
 //! `externref`). Elements of a table that cannot grow stand in the object's data under a symbol
 //! of their own; its length is then a constant of the code.
 
 use super::Translator;
-use super::env::{trap_code, trusted};
+use super::env::trusted;
 use crate::plan::{Symbol, TableStorage};
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
+use cranelift_codegen::ir::{InstBuilder, Value, types};
 use wasm_aot_object::descriptor;
 use wasm_aot_symbols::Runtime;
 use wasm_aot_trap::TrapCode as Trap;
@@ -46,7 +46,7 @@ impl Translator<'_, '_> {
     }
 
     /// The address of an element, after checking the index (an `i32`).
-    fn table_slot(&mut self, table: u32, index: Value, trap: Trap) -> Value {
+    pub fn table_slot(&mut self, table: u32, index: Value, trap: Trap) -> Value {
         let index = self.builder.ins().uextend(types::I64, index);
         let length = self.table_length(table);
         let inside = self
@@ -190,50 +190,5 @@ impl Translator<'_, '_> {
         let null = self.builder.ins().icmp_imm_u(IntCC::Equal, reference, 0);
         let null = self.builder.ins().uextend(types::I32, null);
         self.push(null);
-    }
-
-    pub fn call(&mut self, function: u32) {
-        let ty = self.env.plan.function_type(self.env.module, function);
-        let arguments = self.pop_n(self.env.plan.types[ty as usize].ty.params().len());
-        let callee = self.env.function(&mut self.builder, function);
-        let call = self.builder.ins().call(callee, &arguments);
-        let results = self.builder.inst_results(call).to_vec();
-        results.into_iter().for_each(|result| self.push(result));
-    }
-
-    /// A null element is caught by the hardware: reading its type faults near address 0.
-    pub fn call_indirect(&mut self, table: u32, type_index: u32) {
-        let index = self.pop();
-        let slot = self.table_slot(table, index, Trap::UndefinedElement);
-        let reference = self.builder.ins().load(types::I64, trusted(), slot, 0);
-        let ty = self.env.plan.type_of[type_index as usize];
-        let plan = &self.env.plan.types[ty as usize];
-        let flags = MemFlagsData::new()
-            .with_aligned()
-            .with_trap_code(Some(trap_code(Trap::UninitializedElement)));
-        let offset = descriptor::FUNCREF_TYPE_OFFSET;
-        let found = self
-            .builder
-            .ins()
-            .load(types::I32, flags, reference, offset);
-        let same = self
-            .builder
-            .ins()
-            .icmp_imm_u(IntCC::Equal, found, i64::from(plan.id));
-        self.env
-            .require(&mut self.builder, same, Trap::IndirectCallTypeMismatch);
-        let offset = descriptor::FUNCREF_CODE_OFFSET;
-        let code = self
-            .builder
-            .ins()
-            .load(types::I64, trusted(), reference, offset);
-        let arguments = self.pop_n(plan.ty.params().len());
-        let signature = self.env.signature(&mut self.builder, ty);
-        let call = self
-            .builder
-            .ins()
-            .call_indirect(signature, code, &arguments);
-        let results = self.builder.inst_results(call).to_vec();
-        results.into_iter().for_each(|result| self.push(result));
     }
 }

@@ -34,7 +34,8 @@ impl<'a> Object<'a> {
     /// Writes the image into `image`, for running at `address`.
     ///
     /// `image` is where the bytes are written now, the first [`Layout::total`] of it; what it
-    /// held before does not matter. `resolve` gives the address of an undefined symbol.
+    /// held before does not matter. `resolve` gives the address of an undefined symbol. The
+    /// address of a weak one that it does not know is 0.
     ///
     /// The caller maps [`Layout::text`] executable and [`Layout::read_only`] read-only
     /// afterwards, and provides the memories and growable tables that the metadata asks for.
@@ -106,9 +107,13 @@ impl<'a> Object<'a> {
         let slots = veneers.chunks_exact_mut(VENEER as usize);
         let slots = slots.zip(numbers.chunks_exact_mut(4));
         for ((index, symbol), (veneer, number)) in self.undefined_symbols().zip(slots) {
-            let Some(target) = resolve(&symbol) else {
-                let meta = *self.meta();
-                return Err(LoadError::Unresolved(Unresolved { symbol, meta }));
+            let target = match resolve(&symbol) {
+                Some(target) => target,
+                None if self.is_weak(index) => 0,
+                None => {
+                    let meta = *self.meta();
+                    return Err(LoadError::Unresolved(Unresolved { symbol, meta }));
+                }
             };
             veneer.copy_from_slice(&(self.arch.veneer)(target));
             number.copy_from_slice(&(index as u32).to_le_bytes());

@@ -193,6 +193,12 @@ impl<'a> Object<'a> {
         }
     }
 
+    /// Whether the symbol with this number may be missing.
+    pub(crate) fn is_weak(&self, index: usize) -> bool {
+        let symbol = self.symbol_at(index);
+        symbol.is_some_and(|symbol| symbol.st_bind() == abi::STB_WEAK)
+    }
+
     pub(crate) fn symbol_at(&self, index: usize) -> Option<Symbol> {
         self.symbols.get(index).ok()
     }

@@ -42,8 +42,22 @@ pub struct FuncRef {
     pub code: u64,
     /// The number of its type ([`crate::meta::TypeRecord::id`]), compared by `call_indirect`.
     pub type_id: u32,
-    /// Index of the function in the module that made the reference (for people).
+    /// Index of the function in the module that made the reference (for people), and
+    /// [`FUNCREF_EXTENDED`].
     pub function_index: u32,
+}
+
+/// Bit of [`FuncRef::function_index`]: a [`FuncRefExtension`] follows the record.
+pub const FUNCREF_EXTENDED: u32 = 1 << 31;
+
+/// What follows a [`FuncRef`] in objects that need it.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct FuncRefExtension {
+    /// Address of the function's entry for tail calls, 0 where it has none.
+    pub tail_code: u64,
+    /// Address of the type's record, 0 where it has none.
+    pub type_record: u64,
 }
 
 /// Offset of [`MemoryDescriptor::base`].
@@ -58,6 +72,10 @@ pub const TABLE_LENGTH_OFFSET: i32 = 8;
 pub const FUNCREF_CODE_OFFSET: i32 = 0;
 /// Offset of [`FuncRef::type_id`]. Not 0: reading it through null faults at this address.
 pub const FUNCREF_TYPE_OFFSET: i32 = 8;
+/// Offset of [`FuncRef::function_index`].
+pub const FUNCREF_INDEX_OFFSET: i32 = 12;
+/// Offset of [`FuncRefExtension::tail_code`], from the start of the [`FuncRef`].
+pub const FUNCREF_TAIL_OFFSET: i32 = 16;
 
 const _: () = {
     assert!(offset_of!(MemoryDescriptor, base) == MEMORY_BASE_OFFSET as usize);
@@ -68,5 +86,10 @@ const _: () = {
     assert!(offset_of!(FuncRef, type_id) == FUNCREF_TYPE_OFFSET as usize);
     assert!(size_of::<MemoryDescriptor>() == 32);
     assert!(size_of::<TableDescriptor>() == 24);
+    assert!(offset_of!(FuncRef, function_index) == FUNCREF_INDEX_OFFSET as usize);
     assert!(size_of::<FuncRef>() == 16);
+    assert!(
+        size_of::<FuncRef>() + offset_of!(FuncRefExtension, tail_code)
+            == FUNCREF_TAIL_OFFSET as usize
+    );
 };

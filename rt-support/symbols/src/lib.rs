@@ -45,6 +45,14 @@ pub const INSTANTIATE_SUFFIX: &str = ":instantiate";
 /// slots (16 bytes each, little-endian, low bytes first), results are written over them.
 pub const TRAMPOLINE_PREFIX: &str = ":invoke.";
 
+/// Appended to a function's symbol: its entry for tail calls, for exporters that have one. Importers
+/// refer to it weakly (ELF `STB_WEAK`): where nobody defines it, its address is 0.
+pub const TAIL_SUFFIX: &str = ":tail";
+
+/// In the name of code that adapts one calling convention to another, after the module's name; a
+/// backtrace does not show it.
+pub const ADAPTER_PREFIX: &str = ":adapter.";
+
 macro_rules! runtime_functions {
     ($($(#[$doc:meta])* $variant:ident = $symbol:literal;)*) => {
         /// A function that compiled code calls without importing it; the System V C convention.

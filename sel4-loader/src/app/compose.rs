@@ -146,7 +146,7 @@ fn load<'a>(
                 runtime.export(symbol.name).or(unknown)
             }
             UndefinedKind::Runtime(_) => runtime.export(symbol.name),
-            UndefinedKind::Import(_) | UndefinedKind::Unknown => None,
+            UndefinedKind::Import(_) | UndefinedKind::Tail(_) | UndefinedKind::Unknown => None,
         })?;
         for region in plan.regions.iter().flatten() {
             describe(object, image, region)?;

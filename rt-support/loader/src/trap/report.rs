@@ -3,7 +3,7 @@
 
 use super::{Fault, FaultKind};
 use core::fmt;
-use wasm_aot_symbols::TRAMPOLINE_PREFIX;
+use wasm_aot_symbols::{ADAPTER_PREFIX, TRAMPOLINE_PREFIX};
 use wasm_aot_trap::TrapCode;
 
 /// The most frames in a report.
@@ -51,8 +51,9 @@ impl<'a> TrapReport<'a> {
 
     /// Adds the next outer frame; `false` where there is no room.
     pub(super) fn push(&mut self, frame: Frame<'a>) -> bool {
-        // Trampolines are how a host calls; the two worlds need them at different places.
-        if frame.wasm_index.is_none() && frame.function.contains(TRAMPOLINE_PREFIX) {
+        // Trampolines are how a host calls, adapters how conventions meet: no program has them.
+        let made = [TRAMPOLINE_PREFIX, ADAPTER_PREFIX];
+        if frame.wasm_index.is_none() && made.iter().any(|part| frame.function.contains(part)) {
             return true;
         }
         match self.frames.get_mut(self.count) {

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! Calls: direct, through tables and references, and tail calls of each.
+//!
+//! In a module with the convention of C every call is one of C. In a module with the tail
+//! convention its own functions call each other in that; what other objects provide is called as
+//! in C, unless the call is a tail call: then through the entry for tail calls that the callee
+//! may have, so that no frame is left, or through an adapter that calls as in C and returns.
+
+use super::Translator;
+use super::env::{trap_code, trusted};
+use crate::plan::Symbol;
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
+use wasm_aot_object::descriptor;
+use wasm_aot_trap::TrapCode as Trap;
+
+impl Translator<'_, '_> {
+    pub fn call(&mut self, function: u32) {
+        let ty = self.env.plan.function_type(self.env.module, function);
+        let arguments = self.arguments(ty);
+        let callee = self.env.function(&mut self.builder, function);
+        let call = self.builder.ins().call(callee, &arguments);
+        let results = self.builder.inst_results(call).to_vec();
+        results.into_iter().for_each(|result| self.push(result));
+    }
+
+    pub fn call_indirect(&mut self, table: u32, type_index: u32) {
+        let reference = self.table_function(table, type_index);
+        let ty = self.env.plan.type_of[type_index as usize];
+        self.call_reference(reference, ty);
+    }
+
+    /// Calls what a reference to a function of this canonical type leads to.
+    pub fn call_reference(&mut self, reference: Value, ty: u32) {
+        let code = self.load_funcref(reference, descriptor::FUNCREF_CODE_OFFSET);
+        let arguments = self.arguments(ty);
+        let signature = self.env.signature(&mut self.builder, ty);
+        let call = self
+            .builder
+            .ins()
+            .call_indirect(signature, code, &arguments);
+        let results = self.builder.inst_results(call).to_vec();
+        results.into_iter().for_each(|result| self.push(result));
+    }
+
+    pub fn return_call(&mut self, function: u32) {
+        let ty = self.env.plan.function_type(self.env.module, function);
+        let arguments = self.arguments(ty);
+        let callee = self.env.own_function(&mut self.builder, function);
+        self.builder.ins().return_call(callee, &arguments);
+        self.set_unreachable();
+    }
+
+    pub fn return_call_indirect(&mut self, table: u32, type_index: u32) {
+        let reference = self.table_function(table, type_index);
+        let ty = self.env.plan.type_of[type_index as usize];
+        self.return_call_reference(reference, ty);
+    }
+
+    /// Tail-calls what a reference to a function of this canonical type leads to.
+    pub fn return_call_reference(&mut self, reference: Value, ty: u32) {
+        let arguments = self.arguments(ty);
+        let (with_tail, without) = self.branch_on_tail_code(reference);
+        let signature = self.env.own_signature(&mut self.builder, ty);
+        self.builder.switch_to_block(with_tail);
+        let code = self.load_funcref(reference, descriptor::FUNCREF_TAIL_OFFSET);
+        self.builder
+            .ins()
+            .return_call_indirect(signature, code, &arguments);
+        self.builder.switch_to_block(without);
+        let code = self.load_funcref(reference, descriptor::FUNCREF_CODE_OFFSET);
+        let adapter = self.code_adapter(ty);
+        let arguments: Vec<Value> = std::iter::once(code).chain(arguments).collect();
+        self.builder.ins().return_call(adapter, &arguments);
+        self.set_unreachable();
+    }
+
+    /// The operands that a call of this canonical type takes.
+    fn arguments(&mut self, ty: u32) -> Vec<Value> {
+        self.pop_n(self.env.plan.types[ty as usize].ty.params().len())
+    }
+
+    fn load_funcref(&mut self, reference: Value, offset: i32) -> Value {
+        self.builder
+            .ins()
+            .load(types::I64, trusted(), reference, offset)
+    }
+
+    /// Two blocks: one where the function of a reference has an entry for tail calls, and one
+    /// where it has not.
+    fn branch_on_tail_code(
+        &mut self,
+        reference: Value,
+    ) -> (cranelift_codegen::ir::Block, cranelift_codegen::ir::Block) {
+        let (with_tail, without) = (self.builder.create_block(), self.builder.create_block());
+        let extended = self.builder.create_block();
+        let offset = descriptor::FUNCREF_INDEX_OFFSET;
+        let index = self
+            .builder
+            .ins()
+            .load(types::I32, trusted(), reference, offset);
+        // The flag is the sign.
+        let flag = self
+            .builder
+            .ins()
+            .icmp_imm_s(IntCC::SignedLessThan, index, 0);
+        self.builder.ins().brif(flag, extended, &[], without, &[]);
+        self.builder.switch_to_block(extended);
+        self.builder.seal_block(extended);
+        let code = self.load_funcref(reference, descriptor::FUNCREF_TAIL_OFFSET);
+        self.builder.ins().brif(code, with_tail, &[], without, &[]);
+        self.builder.seal_block(with_tail);
+        self.builder.seal_block(without);
+        (with_tail, without)
+    }
+
+    /// The adapter that calls C code of this canonical type; the code's address comes first.
+    fn code_adapter(&mut self, ty: u32) -> cranelift_codegen::ir::FuncRef {
+        let signature = super::adapter::code_signature(&self.env, ty);
+        let signature = self.builder.import_signature(signature);
+        let symbol = Symbol::CodeAdapter(ty);
+        self.env.callee(&mut self.builder, symbol, signature)
+    }
+
+    /// The reference in a table element, after checking index and type. A null element is caught
+    /// by the hardware: reading its type faults near address 0.
+    fn table_function(&mut self, table: u32, type_index: u32) -> Value {
+        let index = self.pop();
+        let slot = self.table_slot(table, index, Trap::UndefinedElement);
+        let reference = self.builder.ins().load(types::I64, trusted(), slot, 0);
+        let ty = self.env.plan.type_of[type_index as usize];
+        let plan = &self.env.plan.types[ty as usize];
+        let flags = MemFlagsData::new()
+            .with_aligned()
+            .with_trap_code(Some(trap_code(Trap::UninitializedElement)));
+        let offset = descriptor::FUNCREF_TYPE_OFFSET;
+        let found = self
+            .builder
+            .ins()
+            .load(types::I32, flags, reference, offset);
+        let same = self
+            .builder
+            .ins()
+            .icmp_imm_u(IntCC::Equal, found, i64::from(plan.id));
+        self.env
+            .require(&mut self.builder, same, Trap::IndirectCallTypeMismatch);
+        reference
+    }
+}
