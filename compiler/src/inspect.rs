@@ -234,6 +234,10 @@ fn entity_of(
     let ty = match kind {
         Kind::Function => meta.str(meta.types()[index].text).to_owned(),
         Kind::Table => meta.str(meta.tables()[index].element).to_owned(),
+        Kind::Tag => {
+            let ty = meta.tags()[index].type_index.get();
+            meta.str(meta.types()[ty as usize].text).to_owned()
+        }
         Kind::Memory => {
             let memory = &meta.memories()[index];
             format!("{} to {} pages", memory.min.get(), memory.max.get())

@@ -126,6 +126,8 @@ pub struct Module<'a> {
     pub globals: Vec<Item<'a, GlobalType>>,
     /// Initial value of each defined global.
     pub global_inits: Vec<ConstExpr<'a>>,
+    /// Tags by their type's index.
+    pub tags: Vec<Item<'a, u32>>,
     pub exports: Vec<Export<'a>>,
     /// Imports in the module's order: kind and index in its index space.
     pub imports: Vec<(ExternalKind, u32)>,
@@ -136,6 +138,8 @@ pub struct Module<'a> {
     pub bodies: Vec<FunctionBody<'a>>,
     /// Names of functions by the name section; empty where it says nothing.
     pub function_names: Vec<&'a str>,
+    /// Names of tags, likewise.
+    pub tag_names: Vec<&'a str>,
     pub uses: Uses,
 }
 
@@ -223,6 +227,14 @@ impl<'a> Module<'a> {
                     self.global_inits.push(global.init_expr);
                 }
             }
+            Payload::TagSection(reader) => {
+                for tag in reader {
+                    self.tags.push(Item {
+                        import: None,
+                        ty: tag?.func_type_idx,
+                    });
+                }
+            }
             Payload::ExportSection(reader) => {
                 for export in reader {
                     let export = export?;
@@ -288,7 +300,12 @@ impl<'a> Module<'a> {
                 self.globals.push(Item { import: from, ty });
                 (ExternalKind::Global, self.globals.len())
             }
-            TypeRef::Tag(_) | TypeRef::FuncExact(_) => {
+            TypeRef::Tag(tag) => {
+                let ty = tag.func_type_idx;
+                self.tags.push(Item { import: from, ty });
+                (ExternalKind::Tag, self.tags.len())
+            }
+            TypeRef::FuncExact(_) => {
                 return Err(Error::unsupported("this kind of import", offset));
             }
         };
@@ -325,15 +342,17 @@ impl<'a> Module<'a> {
     /// The name section is advice: what of it does not parse is left out.
     fn names(&mut self, reader: wasmparser::NameSectionReader<'a>) {
         for subsection in reader {
-            let Ok(Name::Function(map)) = subsection else {
-                continue;
+            let (map, names, count) = match subsection {
+                Ok(Name::Function(map)) => (map, &mut self.function_names, self.functions.len()),
+                Ok(Name::Tag(map)) => (map, &mut self.tag_names, self.tags.len()),
+                _ => continue,
             };
             for naming in map {
                 let Ok(naming) = naming else { break };
                 let index = naming.index as usize;
-                if index < self.functions.len() {
-                    self.function_names.resize(self.functions.len(), "");
-                    self.function_names[index] = naming.name;
+                if index < count {
+                    names.resize(count, "");
+                    names[index] = naming.name;
                 }
             }
         }
@@ -378,6 +397,18 @@ impl<'a> Module<'a> {
     /// Number of imported functions.
     pub fn imported_functions(&self) -> usize {
         self.functions.len() - self.bodies.len()
+    }
+
+    /// The name of a tag for people: that of the name section, or of its import or export.
+    pub fn tag_name(&self, index: u32) -> String {
+        let named = self.tag_names.get(index as usize).copied();
+        let import = self.tags[index as usize].import.map(|import| import.name);
+        let is_export = |e: &&Export<'_>| e.kind == ExternalKind::Tag && e.index == index;
+        let export = self.exports.iter().find(is_export).map(|e| e.name);
+        match named.filter(|name| !name.is_empty()).or(import).or(export) {
+            Some(name) => name.replace('\0', "\u{fffd}"),
+            None => format!("tag[{index}]"),
+        }
     }
 
     /// The name of a function for people.

@@ -58,6 +58,8 @@ pub enum Symbol {
     ImportTail(u32),
     /// The word with the address of [`Symbol::ImportTail`].
     ImportTailCell(u32),
+    /// A tag of exceptions.
+    Tag(u32),
 }
 
 impl Symbol {
@@ -89,6 +91,7 @@ impl Symbol {
             Self::CodeAdapter(i) => (16, i),
             Self::ImportTail(i) => (17, i),
             Self::ImportTailCell(i) => (18, i),
+            Self::Tag(i) => (19, i),
         };
         UserExternalName { namespace, index }
     }
@@ -116,6 +119,7 @@ impl Symbol {
             16 => Self::CodeAdapter(i),
             17 => Self::ImportTail(i),
             18 => Self::ImportTailCell(i),
+            19 => Self::Tag(i),
             other => unreachable!("namespace {other} is never made"),
         }
     }
@@ -200,6 +204,14 @@ impl GlobalPlan {
     }
 }
 
+/// A tag of exceptions.
+#[derive(Debug)]
+pub struct TagPlan {
+    pub imported: bool,
+    /// Its type, by its index in [`Plan::types`].
+    pub ty: u32,
+}
+
 /// What is left for `MODULE:instantiate`, in this order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Action {
@@ -237,6 +249,7 @@ pub struct Plan<'o> {
     pub memories: Vec<MemoryPlan>,
     pub tables: Vec<TablePlan>,
     pub globals: Vec<GlobalPlan>,
+    pub tags: Vec<TagPlan>,
     /// Functions with a [`Symbol::FuncRef`].
     pub funcrefs: BTreeSet<u32>,
     /// Types with a [`Symbol::Trampoline`].
@@ -267,12 +280,14 @@ impl<'o> Plan<'o> {
             memories: memories(module, options)?,
             tables: tables(module),
             globals: Vec::new(),
+            tags: Vec::new(),
             funcrefs: module.uses.function_references.clone(),
             trampolines: BTreeSet::new(),
             entries: BTreeSet::new(),
             element_arrays: BTreeSet::new(),
             actions: Vec::new(),
         };
+        plan.tags = module.tags.iter().map(|tag| plan.tag(tag)).collect();
         plan.globals(module);
         for export in module
             .exports
@@ -353,6 +368,13 @@ impl<'o> Plan<'o> {
             }
         }
         stack.pop()
+    }
+
+    fn tag(&self, tag: &crate::module::Item<'_, u32>) -> TagPlan {
+        TagPlan {
+            imported: tag.import.is_some(),
+            ty: self.type_of[tag.ty as usize],
+        }
     }
 
     fn globals(&mut self, module: &Module<'_>) {
@@ -593,6 +615,9 @@ pub fn global_name(module: &Module<'_>, plan: &Plan<'_>, symbol: Symbol) -> Opti
         }
         Symbol::Global(i) => imported(module.globals[i as usize].import)
             .unwrap_or_else(|| own(format!("global.{i}"))),
+        Symbol::Tag(i) => {
+            imported(module.tags[i as usize].import).unwrap_or_else(|| own(format!("tag.{i}")))
+        }
         Symbol::Runtime(i) => Runtime::ALL[i as usize].symbol().into(),
         Symbol::Trampoline(i) => {
             let text = names::encode(&plan.types[i as usize].text);

@@ -41,6 +41,7 @@ impl Emitter<'_> {
         self.memories()?;
         self.tables_data()?;
         self.globals()?;
+        self.tags()?;
         for (index, data) in module.data.iter().enumerate() {
             let index = index as u32;
             let section = self.object.section_id(StandardSection::ReadOnlyData);
@@ -168,6 +169,22 @@ impl Emitter<'_> {
             } else {
                 self.words(symbol, StandardSection::Data, &[word, Word::Number(0)])?;
             }
+        }
+        Ok(())
+    }
+
+    fn tags(&mut self) -> Result<(), Error> {
+        for (index, tag) in self.plan.tags.iter().enumerate() {
+            let symbol = Symbol::Tag(index as u32);
+            if tag.imported {
+                self.symbol(symbol);
+                continue;
+            }
+            let words = [
+                Word::Address(Symbol::Instantiate),
+                Word::Number(index as u64),
+            ];
+            self.words(symbol, StandardSection::ReadOnlyDataWithRel, &words)?;
         }
         Ok(())
     }

@@ -12,8 +12,8 @@ use crate::plan::{Base, Convention, Symbol, TableStorage, code_name, global_name
 use cranelift_codegen::isa::TargetIsa;
 use sha2::{Digest, Sha256};
 use wasm_aot_object::meta::{
-    FunctionRecord, GlobalRecord, Kind, MemoryRecord, MetaBuilder, NONE, TableRecord, TypeRecord,
-    entity, flags,
+    FunctionRecord, GlobalRecord, Kind, MemoryRecord, MetaBuilder, NONE, TableRecord, TagRecord,
+    TypeRecord, entity, flags,
 };
 use wasm_aot_object::{meta, section};
 use wasm_aot_symbols as names;
@@ -52,6 +52,7 @@ impl Emitter<'_> {
             Symbol::Memory(i) => self.plan.memories[i as usize].imported,
             Symbol::Table(i) => self.plan.tables[i as usize].imported,
             Symbol::Global(i) => self.plan.globals[i as usize].imported,
+            Symbol::Tag(i) => self.plan.tags[i as usize].imported,
             _ => false,
         }
     }
@@ -115,7 +116,7 @@ impl Emitter<'_> {
         global_name(self.module, self.plan, symbol).unwrap_or_default()
     }
 
-    /// Memories, tables, globals.
+    /// Memories, tables, globals, tags.
     fn entities(&self, meta: &mut MetaBuilder) {
         for (index, memory) in self.plan.memories.iter().enumerate() {
             let index = index as u32;
@@ -166,6 +167,16 @@ impl Emitter<'_> {
             };
             meta.globals.push(record);
         }
+        for (index, tag) in self.plan.tags.iter().enumerate() {
+            let index = index as u32;
+            let record = TagRecord {
+                flags: bit(tag.imported, entity::IMPORTED).into(),
+                type_index: tag.ty.into(),
+                name: meta.intern(&self.module.tag_name(index)),
+                symbol: meta.intern(&self.name_of(Symbol::Tag(index))),
+            };
+            meta.tags.push(record);
+        }
     }
 
     fn imports_and_exports(&self, meta: &mut MetaBuilder) {
@@ -176,6 +187,7 @@ impl Emitter<'_> {
                 ExternalKind::Table => module.tables[at].import,
                 ExternalKind::Memory => module.memories[at].import,
                 ExternalKind::Global => module.globals[at].import,
+                ExternalKind::Tag => module.tags[at].import,
                 _ => module.functions[at].import,
             };
             let import = import.expect("it is an import");
@@ -200,6 +212,7 @@ impl Emitter<'_> {
             ExternalKind::Table => (Kind::Table, index),
             ExternalKind::Memory => (Kind::Memory, index),
             ExternalKind::Global => (Kind::Global, index),
+            ExternalKind::Tag => (Kind::Tag, index),
             _ => (Kind::Function, self.plan.function_type(self.module, index)),
         }
     }
@@ -210,6 +223,7 @@ fn entity_symbol(kind: ExternalKind, index: u32) -> Symbol {
         ExternalKind::Table => Symbol::Table(index),
         ExternalKind::Memory => Symbol::Memory(index),
         ExternalKind::Global => Symbol::Global(index),
+        ExternalKind::Tag => Symbol::Tag(index),
         _ => Symbol::Function(index),
     }
 }

@@ -202,6 +202,7 @@ fn is_near(plan: &Plan<'_>, symbol: Symbol) -> bool {
         Symbol::Memory(i) => !plan.memories[i as usize].imported,
         Symbol::Table(i) => !plan.tables[i as usize].imported,
         Symbol::Global(i) => !plan.globals[i as usize].imported,
+        Symbol::Tag(i) => !plan.tags[i as usize].imported,
         Symbol::MemoryBase(_) => false,
         _ => true,
     }

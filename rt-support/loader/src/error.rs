@@ -199,6 +199,13 @@ impl fmt::Display for Unresolved<'_> {
                             write!(f, " {}", meta.str(global.value_type))?;
                         }
                     }
+                    Kind::Tag => {
+                        let tag = meta.tags().get(index);
+                        let ty = tag.and_then(|t| meta.types().get(t.type_index.get() as usize));
+                        if let Some(ty) = ty {
+                            write!(f, " {}", meta.str(ty.text))?;
+                        }
+                    }
                     Kind::Table => {
                         if let Some(table) = meta.tables().get(index) {
                             let element = meta.str(table.element);

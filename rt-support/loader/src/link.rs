@@ -7,7 +7,7 @@
 
 use core::fmt;
 use wasm_aot_object::meta::{
-    ExportRecord, ImportRecord, Kind, MemoryRecord, Meta, TableRecord, entity,
+    ExportRecord, ImportRecord, Kind, MemoryRecord, Meta, TableRecord, TypeRecord, entity,
 };
 
 /// Why an export does not fit an import.
@@ -166,16 +166,17 @@ pub fn check_import<'a>(
             else {
                 return Ok(()); // `Meta::parse` checked both indices
             };
-            let (a_text, b_text) = (importer.str(a.text), exporter.str(b.text));
-            same_type(Kind::Function, a_text, b_text)?;
-            if a.id != b.id {
-                return Err(LinkError::TypeNumber {
-                    id: a.id.get(),
-                    one: a_text,
-                    other: "another one",
-                });
+            function_type(wanted, (importer, a), (exporter, b))
+        }
+        Kind::Tag => {
+            let ty = |meta: &Meta<'a>, tag: usize| {
+                let tag = meta.tags().get(tag)?;
+                meta.types().get(tag.type_index.get() as usize)
+            };
+            match (ty(importer, import), ty(exporter, export)) {
+                (Some(a), Some(b)) => function_type(wanted, (importer, a), (exporter, b)),
+                _ => Ok(()),
             }
-            Ok(())
         }
         Kind::Global => {
             let (Some(a), Some(b)) = (
@@ -208,6 +209,24 @@ pub fn check_import<'a>(
             _ => Ok(()),
         },
     }
+}
+
+/// The same type by its text and by its number, which is compiled into both sides.
+fn function_type<'a>(
+    kind: Kind,
+    (importer, a): (&Meta<'a>, &TypeRecord),
+    (exporter, b): (&Meta<'a>, &TypeRecord),
+) -> Result<(), LinkError<'a>> {
+    let (a_text, b_text) = (importer.str(a.text), exporter.str(b.text));
+    same_type(kind, a_text, b_text)?;
+    if a.id != b.id {
+        return Err(LinkError::TypeNumber {
+            id: a.id.get(),
+            one: a_text,
+            other: "another one",
+        });
+    }
+    Ok(())
 }
 
 /// Checks that two objects mean the same types by the same numbers: they may hand each other

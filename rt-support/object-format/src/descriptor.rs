@@ -60,6 +60,17 @@ pub struct FuncRefExtension {
     pub type_record: u64,
 }
 
+/// A tag of exceptions, in the data of the object that defines it; other objects know it by its
+/// symbol `MODULE.NAME`. Two tags are the same where their addresses are.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Tag {
+    /// An address in the text of the object that defines the tag.
+    pub text: u64,
+    /// Its index in that object's [`crate::meta::Meta::tags`].
+    pub index: u64,
+}
+
 /// Offset of [`MemoryDescriptor::base`].
 pub const MEMORY_BASE_OFFSET: i32 = 0;
 /// Offset of [`MemoryDescriptor::byte_length`].
@@ -88,6 +99,7 @@ const _: () = {
     assert!(size_of::<TableDescriptor>() == 24);
     assert!(offset_of!(FuncRef, function_index) == FUNCREF_INDEX_OFFSET as usize);
     assert!(size_of::<FuncRef>() == 16);
+    assert!(size_of::<Tag>() == 16);
     assert!(
         size_of::<FuncRef>() + offset_of!(FuncRefExtension, tail_code)
             == FUNCREF_TAIL_OFFSET as usize

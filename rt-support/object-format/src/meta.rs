@@ -68,6 +68,7 @@ pub struct Header {
     memories: Array,
     tables: Array,
     globals: Array,
+    tags: Array,
     functions: Array,
 }
 
@@ -96,10 +97,24 @@ pub enum Kind {
     Memory,
     /// Index into [`Meta::globals`].
     Global,
+    /// Index into [`Meta::tags`].
+    Tag,
 }
 
 impl Kind {
-    const ALL: [Kind; 4] = [Kind::Function, Kind::Table, Kind::Memory, Kind::Global];
+    const ALL: [Kind; 5] = [
+        Kind::Function,
+        Kind::Table,
+        Kind::Memory,
+        Kind::Global,
+        Kind::Tag,
+    ];
+
+    /// The kind with this number; [`Meta::parse`] lets no other number through.
+    fn from_number(number: U32) -> Self {
+        let kind = Self::ALL.get(number.get() as usize).copied();
+        kind.unwrap_or(Kind::Function)
+    }
 
     /// The word that messages use.
     #[must_use]
@@ -109,6 +124,7 @@ impl Kind {
             Kind::Table => "table",
             Kind::Memory => "memory",
             Kind::Global => "global",
+            Kind::Tag => "tag",
         }
     }
 }
@@ -154,7 +170,8 @@ pub struct ExportRecord {
     pub symbol: Str,
 }
 
-/// Bits of [`MemoryRecord::flags`], [`TableRecord::flags`] and [`GlobalRecord::flags`].
+/// Bits of [`MemoryRecord::flags`], [`TableRecord::flags`], [`GlobalRecord::flags`] and
+/// [`TagRecord::flags`].
 pub mod entity {
     /// Provided by somebody else under the record's symbol.
     pub const IMPORTED: u32 = 1;
@@ -225,6 +242,20 @@ pub struct GlobalRecord {
     pub symbol: Str,
 }
 
+/// A tag of exceptions, imported ones first.
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy, Debug)]
+#[repr(C)]
+pub struct TagRecord {
+    /// [`entity`].
+    pub flags: U32,
+    /// Index into [`Meta::types`]: the parameters are what an exception carries.
+    pub type_index: U32,
+    /// Name for people: that of the name section, of the export or import, or `tag[N]`.
+    pub name: Str,
+    /// Symbol of the tag, see [`crate::descriptor::Tag`].
+    pub symbol: Str,
+}
+
 /// A function whose code is in this object, in ascending order of `text_offset`. Trampolines and
 /// other code that the compiler made by itself are here too.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy, Debug)]
@@ -266,6 +297,7 @@ records! {
     MemoryRecord, "the metadata's list of memories", [symbol, base_symbol];
     TableRecord, "the metadata's list of tables", [element, symbol];
     GlobalRecord, "the metadata's list of globals", [value_type, symbol];
+    TagRecord, "the metadata's list of tags", [name, symbol];
     FunctionRecord, "the metadata's list of functions", [name];
 }
 
@@ -280,6 +312,7 @@ pub struct Meta<'a> {
     memories: &'a [MemoryRecord],
     tables: &'a [TableRecord],
     globals: &'a [GlobalRecord],
+    tags: &'a [TagRecord],
     functions: &'a [FunctionRecord],
 }
 
@@ -323,6 +356,7 @@ impl<'a> Meta<'a> {
             memories: records(bytes, header.memories, strings)?,
             tables: records(bytes, header.tables, strings)?,
             globals: records(bytes, header.globals, strings)?,
+            tags: records(bytes, header.tags, strings)?,
             functions: records(bytes, header.functions, strings)?,
         };
         for s in [
@@ -343,6 +377,7 @@ impl<'a> Meta<'a> {
             Kind::Table => self.tables.len(),
             Kind::Memory => self.memories.len(),
             Kind::Global => self.globals.len(),
+            Kind::Tag => self.tags.len(),
         };
         let entity = |kind: U32, index: U32| {
             let kind = Kind::ALL.get(kind.get() as usize);
@@ -372,6 +407,16 @@ impl<'a> Meta<'a> {
                     what: "limits of a memory",
                 });
             }
+        }
+        let types = self.types.len();
+        if self
+            .tags
+            .iter()
+            .any(|t| t.type_index.get() as usize >= types)
+        {
+            return Err(FormatError::Invalid {
+                what: "a tag without a type",
+            });
         }
         if self.tables.iter().any(|t| t.min.get() > t.max.get()) {
             return Err(FormatError::Invalid {
@@ -469,6 +514,12 @@ impl<'a> Meta<'a> {
         self.globals
     }
 
+    /// Tags.
+    #[must_use]
+    pub fn tags(&self) -> &'a [TagRecord] {
+        self.tags
+    }
+
     /// Functions in the order of their code.
     #[must_use]
     pub fn functions(&self) -> &'a [FunctionRecord] {
@@ -498,7 +549,7 @@ impl ImportRecord {
     /// What is imported.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        Kind::ALL[self.kind.get() as usize & 3]
+        Kind::from_number(self.kind)
     }
 }
 
@@ -506,7 +557,7 @@ impl ExportRecord {
     /// What is exported.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        Kind::ALL[self.kind.get() as usize & 3]
+        Kind::from_number(self.kind)
     }
 }
 
@@ -594,6 +645,8 @@ mod write {
         pub tables: Vec<TableRecord>,
         /// [`Meta::globals`].
         pub globals: Vec<GlobalRecord>,
+        /// [`Meta::tags`].
+        pub tags: Vec<TagRecord>,
         /// [`Meta::functions`].
         pub functions: Vec<FunctionRecord>,
     }
@@ -662,6 +715,7 @@ mod write {
             let memories = place(self.memories.as_bytes(), self.memories.len());
             let tables = place(self.tables.as_bytes(), self.tables.len());
             let globals = place(self.globals.as_bytes(), self.globals.len());
+            let tags = place(self.tags.as_bytes(), self.tags.len());
             let functions = place(self.functions.as_bytes(), self.functions.len());
             let strings = place(self.pool.as_bytes(), self.pool.len());
             bytes.resize(bytes.len().next_multiple_of(8), 0);
@@ -684,6 +738,7 @@ mod write {
                 memories,
                 tables,
                 globals,
+                tags,
                 functions,
             };
             bytes[..size_of::<Header>()].copy_from_slice(header.as_bytes());
@@ -716,6 +771,14 @@ mod tests {
             trampoline,
         });
         builder.import(Kind::Function, 0, "env", "f", "env.f");
+        builder.import(Kind::Tag, 0, "env", "t", "env.t");
+        let name = builder.intern("t");
+        builder.tags.push(TagRecord {
+            flags: entity::IMPORTED.into(),
+            type_index: 0.into(),
+            name,
+            symbol: name,
+        });
         builder.export(Kind::Function, 0, "g", "main.g");
         for (index, offset) in [0, 16].into_iter().enumerate() {
             let name = builder.intern("g");
@@ -739,6 +802,8 @@ mod tests {
         assert_eq!(meta.module_name(), "main");
         assert_eq!(meta.imports()[0].kind(), Kind::Function);
         assert_eq!(meta.str(meta.imports()[0].symbol), "env.f");
+        assert_eq!(meta.imports()[1].kind(), Kind::Tag);
+        assert_eq!(meta.str(meta.tags()[0].name), "t");
         assert_eq!(meta.str(meta.export("g").unwrap().symbol), "main.g");
         assert_eq!(meta.function_at(9).unwrap().wasm_index.get(), 0);
         assert!(meta.function_at(10).is_none());
