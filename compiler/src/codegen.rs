@@ -286,6 +286,6 @@ fn library_function(call: LibCall) -> Runtime {
         LibCall::Memcpy => Runtime::Memcpy,
         LibCall::Memmove => Runtime::Memmove,
         LibCall::Memset => Runtime::Memset,
-        other => unreachable!("WebAssembly 2.0 without SIMD needs no {other}"),
+        other => unreachable!("no translation makes code that needs {other}"),
     }
 }

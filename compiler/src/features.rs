@@ -6,10 +6,11 @@ use wasmparser::WasmFeatures;
 
 /// The features that can be turned on at all.
 pub const SUPPORTED_FEATURES: WasmFeatures = WasmFeatures::WASM2
-    .difference(WasmFeatures::SIMD)
     .union(WasmFeatures::EXTENDED_CONST)
     .union(WasmFeatures::MULTI_MEMORY)
-    .union(WasmFeatures::TAIL_CALL);
+    .union(WasmFeatures::TAIL_CALL)
+    .union(WasmFeatures::RELAXED_SIMD)
+    .union(WasmFeatures::WIDE_ARITHMETIC);
 
 /// The features with which modules are validated unless told otherwise: all of WebAssembly 3.0
 /// that is supported. (The parser's list for 3.0 has threads, the specification has not.)

@@ -2,11 +2,13 @@
 //! The code generator for a target and a processor.
 
 use crate::error::Error;
+use crate::module::Module;
 use crate::options::{OptLevel, Options};
 use crate::plan::Convention;
 use cranelift_codegen::isa::{self, OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
 use target_lexicon::{Architecture, Triple};
+use wasmparser::ValType;
 
 /// What the code may use of the processor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +59,23 @@ const PROBED_FRAME_LOG2: &str = "15";
 /// # Errors
 /// For an architecture without back end, or a name that it does not know.
 pub fn build(options: &Options, convention: Convention) -> Result<OwnedTargetIsa, Error> {
+    let finish = |builder: isa::Builder| {
+        builder
+            .finish(flags(options, convention))
+            .map_err(|e| Error::Options(format!("code generator: {e}")))
+    };
+    let isa = finish(builder(options)?)?;
+    // Every processor with AVX2 has AVX, but the code generator's `x86-64-v3` and others leave it
+    // out, and with it everything that needs both.
+    if has(&*isa, "has_avx2") && !has(&*isa, "has_avx") {
+        let mut builder = builder(options)?;
+        enable(&mut builder, "has_avx")?;
+        return finish(builder);
+    }
+    Ok(isa)
+}
+
+fn builder(options: &Options) -> Result<isa::Builder, Error> {
     let unknown = |e: &dyn std::fmt::Display| {
         Error::Options(format!(
             "no code generator for the target {}: {e}",
@@ -89,9 +108,14 @@ pub fn build(options: &Options, convention: Convention) -> Result<OwnedTargetIsa
             }
         }
     }
-    builder
-        .finish(flags(options, convention))
-        .map_err(|e| Error::Options(format!("code generator: {e}")))
+    Ok(builder)
+}
+
+/// Whether a feature of the processor may be used.
+fn has(isa: &dyn TargetIsa, name: &str) -> bool {
+    let flags = isa.isa_flags();
+    let flag = flags.iter().find(|flag| flag.name == name);
+    flag.is_some_and(|flag| flag.as_bool() == Some(true))
 }
 
 fn enable(builder: &mut isa::Builder, name: &str) -> Result<(), Error> {
@@ -142,6 +166,41 @@ fn flags(options: &Options, convention: Convention) -> settings::Flags {
             .expect("the pinned code generator has these settings");
     }
     settings::Flags::new(builder)
+}
+
+/// What is missing for 128-bit vectors: `None` where the target has them.
+pub fn missing_for_vectors(isa: &dyn TargetIsa) -> Option<&'static str> {
+    let needed: (&[&str], &str) = match isa.triple().architecture {
+        Architecture::X86_64 => (
+            &["has_ssse3", "has_sse41"],
+            "vectors (v128) on x86-64 need SSSE3 and SSE4.1, which `--cpu baseline` has",
+        ),
+        Architecture::Riscv64(_) => (
+            &["has_v"],
+            "vectors (v128) on RISC-V need the V extension: `--cpu has_v`",
+        ),
+        _ => return None,
+    };
+    let all = needed.0.iter().all(|name| has(isa, name));
+    (!all).then_some(needed.1)
+}
+
+/// Checks that the target can hold the values of the module's types and globals. (What is inside
+/// of bodies is checked where it is translated.)
+///
+/// # Errors
+/// Where it has no vectors and the module has.
+pub fn check(isa: &dyn TargetIsa, module: &Module<'_>) -> Result<(), Error> {
+    let vector = |ty: &ValType| *ty == ValType::V128;
+    let in_types = module.types.iter().any(|ty| {
+        let mut types = ty.params().iter().chain(ty.results());
+        types.any(vector)
+    });
+    let in_globals = || module.globals.iter().any(|g| vector(&g.ty.content_type));
+    match missing_for_vectors(isa) {
+        Some(missing) if in_types || in_globals() => Err(Error::Options(missing.into())),
+        _ => Ok(()),
+    }
 }
 
 /// The processor features that code made by this generator may use, as the metadata lists them.

@@ -44,6 +44,7 @@ pub fn compile(wasm: &[u8], options: &Options) -> Result<Vec<u8>, Error> {
     let module = module::Module::parse(&binary, options.features)?;
     let plan = plan::Plan::new(&module, options)?;
     let isa = isa::build(options, plan.convention)?;
+    isa::check(&*isa, &module)?;
     let functions = codegen::compile(&module, &plan, &*isa)?;
     emit::object(&module, &plan, &*isa, &functions, &binary)
 }

@@ -184,6 +184,7 @@ pub enum Const {
     I64(i64),
     F32(u32),
     F64(u64),
+    V128([u8; 16]),
     Null,
     Function(u32),
 }
@@ -358,6 +359,7 @@ impl<'o> Plan<'o> {
                 Operator::I64Const { value } => stack.push(Const::I64(value)),
                 Operator::F32Const { value } => stack.push(Const::F32(value.bits())),
                 Operator::F64Const { value } => stack.push(Const::F64(value.bits())),
+                Operator::V128Const { value } => stack.push(Const::V128(*value.bytes())),
                 Operator::RefNull { .. } => stack.push(Const::Null),
                 Operator::RefFunc { function_index } => stack.push(Const::Function(function_index)),
                 Operator::GlobalGet { global_index } => {

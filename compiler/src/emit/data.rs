@@ -154,6 +154,12 @@ impl Emitter<'_> {
             }
             let word = match global.init {
                 None | Some(Const::Null) => Word::Number(0),
+                Some(Const::V128(bytes)) => {
+                    let value = u128::from_le_bytes(bytes);
+                    let words = [value as u64, (value >> 64) as u64].map(Word::Number);
+                    self.words(symbol, StandardSection::Data, &words)?;
+                    continue;
+                }
                 Some(Const::I32(value)) => Word::Number(u64::from(value as u32)),
                 Some(Const::I64(value)) => Word::Number(value as u64),
                 Some(Const::F32(bits)) => Word::Number(bits.into()),

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! How code reaches what is outside its function: symbols, signatures, traps.
 
+use crate::error::Error;
+use crate::isa;
 use crate::module::Module;
 use crate::plan::{Convention, Plan, Symbol};
 use crate::translate::clif_type;
@@ -73,6 +75,7 @@ pub struct Env<'a> {
     pub module: &'a Module<'a>,
     pub plan: &'a Plan<'a>,
     pub isa: &'a dyn TargetIsa,
+    missing_for_vectors: Option<&'static str>,
     functions: BTreeMap<Symbol, FuncRef>,
     addresses: BTreeMap<Symbol, GlobalValue>,
     signatures: BTreeMap<(u32, bool), SigRef>,
@@ -84,9 +87,18 @@ impl<'a> Env<'a> {
             module,
             plan,
             isa,
+            missing_for_vectors: isa::missing_for_vectors(isa),
             functions: BTreeMap::new(),
             addresses: BTreeMap::new(),
             signatures: BTreeMap::new(),
+        }
+    }
+
+    /// Checks that the target has vectors, which an operator or local at this offset needs.
+    pub fn require_vectors(&self, offset: u64) -> Result<(), Error> {
+        match self.missing_for_vectors {
+            Some(missing) => Err(Error::unsupported(missing, offset)),
+            None => Ok(()),
         }
     }
 

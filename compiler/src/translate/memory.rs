@@ -19,7 +19,7 @@ use wasmparser::{MemArg, MemArgTarget};
 const _: () = assert!(NO_WASM_OFFSET == u32::MAX, "the default source location");
 
 /// Accesses to linear memory: little-endian, of any alignment, trapping.
-fn flags() -> MemFlagsData {
+pub fn flags() -> MemFlagsData {
     MemFlagsData::new()
         .with_endianness(Endianness::Little)
         .with_trap_code(Some(trap_code(Trap::MemoryOutOfBounds)))
@@ -51,7 +51,7 @@ impl Translator<'_, '_> {
     }
 
     /// Address and displacement of an access of so many bytes; the index is taken off the stack.
-    fn memory_address(&mut self, argument: &MemArg, size: u64) -> (Value, i32) {
+    pub fn memory_address(&mut self, argument: &MemArg, size: u64) -> (Value, i32) {
         let index = self.pop();
         let index = self.builder.ins().uextend(types::I64, index);
         if self.env.plan.options.bounds == Bounds::Explicit {

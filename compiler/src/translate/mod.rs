@@ -5,6 +5,7 @@
 //! - [`env`](self::env): how code names and reaches what is outside the function;
 //! - [`control`](self::control): blocks, branches, the operand stack, unreachable code;
 //! - [`memory`](self::memory), [`table`](self::table): linear memory and tables;
+//! - [`simd`](self::simd), [`wide`](self::wide): vectors, 128-bit arithmetic;
 //! - [`operators`](self::operators): everything else, operator by operator;
 //! - [`call`](self::call): calls of every kind, tail calls;
 //! - [`support`](self::support): code without a Wasm body: instantiation and trampolines;
@@ -16,8 +17,10 @@ mod control;
 mod env;
 mod memory;
 mod operators;
+mod simd;
 mod support;
 mod table;
+mod wide;
 
 pub use adapter::adapter;
 pub use env::from_trap_code as trap;
@@ -95,7 +98,11 @@ impl Translator<'_, '_> {
         }
         let mut reader = body.get_locals_reader()?;
         for _ in 0..reader.get_count() {
+            let offset = reader.original_position();
             let (count, ty) = reader.read()?;
+            if ty == ValType::V128 {
+                self.env.require_vectors(offset)?;
+            }
             let zero = self.zero(ty);
             for _ in 0..count {
                 let variable = self.builder.declare_var(clif_type(ty));
@@ -118,6 +125,7 @@ impl Translator<'_, '_> {
         match ty {
             ValType::F32 => self.builder.ins().f32const(0.0),
             ValType::F64 => self.builder.ins().f64const(0.0),
+            ValType::V128 => self.vector_constant(types::I8X16, [0; 16]),
             other => self.builder.ins().iconst(clif_type(other), 0),
         }
     }

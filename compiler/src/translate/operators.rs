@@ -31,7 +31,12 @@ impl Translator<'_, '_> {
             || self.integer_operator(operator)
             || self.float_operator(operator)
             || self.conversion_operator(operator)
+            || self.wide_operator(operator)
         {
+            return Ok(());
+        }
+        if self.simd_operator(operator) {
+            self.env.require_vectors(offset)?;
             return Ok(());
         }
         // Validation lets no operator of a disabled feature through; this names what it did.
@@ -145,6 +150,7 @@ impl Translator<'_, '_> {
             Const::I64(v) => self.builder.ins().iconst(types::I64, v),
             Const::F32(bits) => self.builder.ins().f32const(Ieee32::with_bits(bits)),
             Const::F64(bits) => self.builder.ins().f64const(Ieee64::with_bits(bits)),
+            Const::V128(bytes) => self.vector_constant(types::I8X16, bytes),
             Const::Null => self.builder.ins().iconst(types::I64, 0),
             Const::Function(f) => self.env.address(&mut self.builder, Symbol::FuncRef(f)),
         }

@@ -2,13 +2,13 @@
 //! Code without a Wasm body: `MODULE:instantiate`, and the invoke trampolines.
 
 use super::control::Control;
-use super::env::{self, CALL_CONV, Env, trusted};
+use super::env::{CALL_CONV, Env, trusted};
 use super::{Translator, clif_type};
 use crate::error::Error;
 use crate::module::{ElementItem, Module, SegmentMode};
 use crate::plan::{Action, Plan, Symbol};
 use cranelift_codegen::ir::{
-    AbiParam, Function, InstBuilder, Signature, UserFuncName, Value, types,
+    AbiParam, Function, InstBuilder, MemFlagsData, Signature, UserFuncName, Value, types,
 };
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
@@ -153,6 +153,11 @@ impl Translator<'_, '_> {
     }
 }
 
+/// Accesses to a trampoline's slots, which are aligned as words are, not as vectors are.
+fn slot() -> MemFlagsData {
+    MemFlagsData::new().with_notrap()
+}
+
 /// Makes the invoke trampoline of a type: `fn(callee, slots)`, as `wasm-aot-symbols` says.
 pub fn trampoline(
     module: &Module<'_>,
@@ -181,9 +186,7 @@ pub fn trampoline(
     let mut arguments = Vec::new();
     for (position, &param) in function_type.params().iter().enumerate() {
         let offset = position as i32 * SLOT;
-        let value = builder
-            .ins()
-            .load(clif_type(param), env::trusted(), slots, offset);
+        let value = builder.ins().load(clif_type(param), slot(), slots, offset);
         arguments.push(value);
     }
     let signature = env.signature(&mut builder, ty);
@@ -191,7 +194,7 @@ pub fn trampoline(
     for (position, result) in builder.inst_results(call).to_vec().into_iter().enumerate() {
         builder
             .ins()
-            .store(env::trusted(), result, slots, position as i32 * SLOT);
+            .store(slot(), result, slots, position as i32 * SLOT);
     }
     builder.ins().return_(&[]);
     builder.finalize(isa.frontend_config());
