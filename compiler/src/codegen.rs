@@ -51,6 +51,10 @@ pub struct Code {
     pub positions: Vec<(u32, u32)>,
     /// Bytes on the stack, return address included.
     pub frame_size: u32,
+    /// Calls across which references into the heap live: offset of the return address, bytes
+    /// from the stack pointer to the frame pointer, offsets of the references from the stack
+    /// pointer. Ascending.
+    pub stack_maps: Vec<(u32, u32, Vec<u32>)>,
 }
 
 /// What a thread keeps from one function to the next.
@@ -194,6 +198,14 @@ fn code(symbol: Symbol, compiled: &CompiledCode, function: &Function, isa: &dyn 
         traps,
         positions: positions(compiled),
         frame_size: frame_size(compiled) + tail_argument_bytes(function),
+        stack_maps: buffer
+            .user_stack_maps()
+            .iter()
+            .map(|(offset, span, map)| {
+                let slots = map.entries().map(|(_, slot)| slot).collect();
+                (*offset, *span, slots)
+            })
+            .collect(),
     }
 }
 

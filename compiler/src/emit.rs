@@ -6,6 +6,7 @@
 //! whole); everything else is left to a linker or loader by relocations.
 
 mod data;
+mod heap;
 mod metadata;
 
 use crate::codegen::{Code, Relocation as CodeRelocation, Target};
@@ -62,6 +63,7 @@ pub fn object(
     };
     let placement = emitter.text(functions)?;
     emitter.data(&placement)?;
+    emitter.registration(functions, &placement)?;
     emitter.exports();
     for function in functions {
         emitter.text_relocations(function, &placement)?;

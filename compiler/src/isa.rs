@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::module::Module;
 use crate::options::{OptLevel, Options};
 use crate::plan::Convention;
+use crate::types::value_types;
 use cranelift_codegen::isa::{self, OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
 use target_lexicon::{Architecture, Triple};
@@ -193,8 +194,8 @@ pub fn missing_for_vectors(isa: &dyn TargetIsa) -> Option<&'static str> {
 pub fn check(isa: &dyn TargetIsa, module: &Module<'_>) -> Result<(), Error> {
     let vector = |ty: &ValType| *ty == ValType::V128;
     let in_types = module.types.iter().any(|ty| {
-        let mut types = ty.params().iter().chain(ty.results());
-        types.any(vector)
+        let types = value_types(&ty.composite_type.inner);
+        types.iter().any(vector)
     });
     let in_globals = || module.globals.iter().any(|g| vector(&g.ty.content_type));
     match missing_for_vectors(isa) {

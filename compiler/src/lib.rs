@@ -6,6 +6,8 @@
 //! | phase | takes | gives |
 //! |---|---|---|
 //! | [`module`] | bytes | the module's facts, everything validated |
+//! | [`types`] | the type section | equal types as one, their texts and numbers |
+//! | [`heap`] | fields | the layout of objects in the heap |
 //! | [`plan`] | facts, options | where each memory, table and global lives, and under which symbol |
 //! | [`translate`] | a function body, the plan | Cranelift IR |
 //! | [`codegen`] | Cranelift IR | machine code, relocations, traps, source positions; in parallel |
@@ -19,12 +21,14 @@ mod codegen;
 mod emit;
 mod error;
 pub mod features;
+mod heap;
 pub mod inspect;
 mod isa;
 mod module;
 mod options;
 mod plan;
 mod translate;
+mod types;
 
 pub use error::{Error, Place};
 pub use features::{DEFAULT_FEATURES, SUPPORTED_FEATURES};

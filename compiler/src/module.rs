@@ -9,10 +9,12 @@ use crate::error::Error;
 use crate::features::{self, SUPPORTED_FEATURES};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
+use std::ops::Range;
 use wasmparser::{
-    ConstExpr, DataKind, ElementItems, ElementKind, ExternalKind, FuncToValidate, FuncType,
-    FunctionBody, GlobalType, MemoryType, Name, Operator, Parser, Payload, RefType, TableInit,
-    TableType, TypeRef, ValType, ValidPayload, Validator, ValidatorResources, WasmFeatures,
+    CompositeInnerType, ConstExpr, DataKind, ElementItems, ElementKind, ExternalKind,
+    FuncToValidate, FuncType, FunctionBody, GlobalType, MemoryType, Name, Operator, Parser,
+    Payload, RefType, SubType, TableInit, TableType, TypeRef, ValidPayload, Validator,
+    ValidatorResources, WasmFeatures,
 };
 
 /// The most elements a table may have: 8 MiB of address space.
@@ -59,6 +61,7 @@ pub enum ElementItem<'a> {
 #[derive(Clone, Debug)]
 pub struct Element<'a> {
     pub mode: SegmentMode<'a>,
+    pub ty: RefType,
     pub items: Vec<ElementItem<'a>>,
 }
 
@@ -115,8 +118,10 @@ impl Uses {
 /// A validated module.
 #[derive(Default, Debug)]
 pub struct Module<'a> {
-    /// The type section.
-    pub types: Vec<FuncType>,
+    /// The type section. See [`Module::function_type`].
+    pub types: Vec<SubType>,
+    /// The recursion groups that the type section is made of.
+    pub type_groups: Vec<Range<u32>>,
     /// Functions by their type's index.
     pub functions: Vec<Item<'a, u32>>,
     pub tables: Vec<Item<'a, TableType>>,
@@ -178,8 +183,10 @@ impl<'a> Module<'a> {
     fn payload(&mut self, payload: Payload<'a>) -> Result<(), Error> {
         match payload {
             Payload::TypeSection(reader) => {
-                for ty in reader.into_iter_err_on_gc_types() {
-                    self.types.push(ty?);
+                for group in reader {
+                    let start = self.types.len() as u32;
+                    self.types.extend(group?.into_types());
+                    self.type_groups.push(start..self.types.len() as u32);
                 }
             }
             Payload::ImportSection(reader) => {
@@ -325,17 +332,21 @@ impl<'a> Module<'a> {
                 offset: offset_expr,
             },
         };
-        let items = match element.items {
-            ElementItems::Functions(reader) => reader
-                .into_iter()
-                .map(|index| index.map(ElementItem::Function))
-                .collect::<Result<Vec<_>, _>>()?,
-            ElementItems::Expressions(_, reader) => reader
-                .into_iter()
-                .map(|expression| expression.map(ElementItem::Expression))
-                .collect::<Result<Vec<_>, _>>()?,
+        let (ty, items) = match element.items {
+            ElementItems::Functions(reader) => {
+                let items = reader
+                    .into_iter()
+                    .map(|index| index.map(ElementItem::Function));
+                (RefType::FUNC, items.collect::<Result<Vec<_>, _>>()?)
+            }
+            ElementItems::Expressions(ty, reader) => {
+                let items = reader
+                    .into_iter()
+                    .map(|expression| expression.map(ElementItem::Expression));
+                (ty, items.collect::<Result<Vec<_>, _>>()?)
+            }
         };
-        self.elements.push(Element { mode, items });
+        self.elements.push(Element { mode, ty, items });
         Ok(())
     }
 
@@ -411,6 +422,14 @@ impl<'a> Module<'a> {
         }
     }
 
+    /// The function type with this index in the type section, which validation has checked.
+    pub fn function_type(&self, ty: u32) -> &FuncType {
+        match &self.types[ty as usize].composite_type.inner {
+            CompositeInnerType::Func(ty) => ty,
+            other => unreachable!("the module is valid, but this is no function type: {other:?}"),
+        }
+    }
+
     /// The name of a function for people.
     pub fn function_name(&self, index: u32) -> String {
         match self.function_names.get(index as usize) {
@@ -458,37 +477,4 @@ fn validate_body(
     }
     operators.finish()?;
     Ok(uses)
-}
-
-/// The text of a value type in the metadata.
-pub fn value_type_text(ty: ValType) -> &'static str {
-    match ty {
-        ValType::I32 => "i32",
-        ValType::I64 => "i64",
-        ValType::F32 => "f32",
-        ValType::F64 => "f64",
-        ValType::V128 => "v128",
-        ValType::Ref(ty) => ref_type_text(ty),
-    }
-}
-
-/// The text of a reference type in the metadata.
-pub fn ref_type_text(ty: RefType) -> &'static str {
-    if ty == RefType::FUNCREF {
-        "funcref"
-    } else {
-        "externref"
-    }
-}
-
-/// The canonical text of a function type, as the metadata defines it.
-pub fn function_type_text(ty: &FuncType) -> String {
-    let list = |types: &[ValType]| {
-        types
-            .iter()
-            .map(|&ty| value_type_text(ty))
-            .collect::<Vec<_>>()
-            .join(" ")
-    };
-    format!("({}) -> ({})", list(ty.params()), list(ty.results()))
 }

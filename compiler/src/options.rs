@@ -4,7 +4,7 @@
 use crate::features::DEFAULT_FEATURES;
 use crate::isa::Cpu;
 use target_lexicon::Triple;
-use wasm_aot_object::DEFAULT_MEMORY_BASE;
+use wasm_aot_object::{DEFAULT_GC_HEAP, DEFAULT_MEMORY_BASE};
 use wasmparser::WasmFeatures;
 
 /// How an access outside a linear memory is caught.
@@ -55,6 +55,9 @@ pub struct Options {
     pub cpu: Cpu,
     /// How much to optimise.
     pub opt_level: OptLevel,
+    /// Bytes of the heap that a module with structures, arrays or exceptions asks for. Half of
+    /// it is in use at a time.
+    pub gc_heap: u64,
     /// Let the code generator check its own intermediate results (slow).
     pub verify: bool,
 }
@@ -69,6 +72,7 @@ impl Default for Options {
             target: Triple::host(),
             cpu: Cpu::Baseline,
             opt_level: OptLevel::default(),
+            gc_heap: DEFAULT_GC_HEAP,
             verify: cfg!(debug_assertions),
         }
     }

@@ -6,16 +6,15 @@
 //! Whatever can be evaluated now (constant globals, tables with constant elements) is.
 
 use crate::error::Error;
-use crate::module::{
-    Element, ElementItem, MAX_TABLE_ELEMENTS, Module, SegmentMode, function_type_text,
-};
+use crate::heap::{self, StructLayout};
+use crate::module::{Element, ElementItem, MAX_TABLE_ELEMENTS, Module, SegmentMode};
 use crate::options::{Bounds, MemoryBase, Options};
+use crate::types::{self, TypePlan};
 use cranelift_codegen::ir::UserExternalName;
-use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use wasm_aot_object::{GUARD_RESERVATION, WASM_PAGE};
 use wasm_aot_symbols::{self as names, Runtime};
-use wasmparser::{ConstExpr, ExternalKind, FuncType, Operator};
+use wasmparser::{CompositeInnerType, ConstExpr, ExternalKind, Operator, RefType, ValType};
 
 /// Everything that code and data refer to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
@@ -60,6 +59,14 @@ pub enum Symbol {
     ImportTailCell(u32),
     /// A tag of exceptions.
     Tag(u32),
+    /// The descriptor of a type, by its index in [`Plan::types`].
+    TypeDescriptor(u32),
+    /// The stack maps.
+    StackMaps,
+    /// The list of words outside frames that may be references into the heap.
+    Roots,
+    /// The record that the runtime gets when the object is instantiated.
+    Registration,
 }
 
 impl Symbol {
@@ -92,6 +99,10 @@ impl Symbol {
             Self::ImportTail(i) => (17, i),
             Self::ImportTailCell(i) => (18, i),
             Self::Tag(i) => (19, i),
+            Self::TypeDescriptor(i) => (30, i),
+            Self::StackMaps => (31, 0),
+            Self::Roots => (32, 0),
+            Self::Registration => (33, 0),
         };
         UserExternalName { namespace, index }
     }
@@ -120,18 +131,13 @@ impl Symbol {
             17 => Self::ImportTail(i),
             18 => Self::ImportTailCell(i),
             19 => Self::Tag(i),
+            30 => Self::TypeDescriptor(i),
+            31 => Self::StackMaps,
+            32 => Self::Roots,
+            33 => Self::Registration,
             other => unreachable!("namespace {other} is never made"),
         }
     }
-}
-
-/// A function type, canonical: equal types of the module are one of these.
-#[derive(Debug)]
-pub struct TypePlan {
-    pub ty: FuncType,
-    pub text: String,
-    /// What `call_indirect` compares.
-    pub id: u32,
 }
 
 /// Where a memory begins.
@@ -260,6 +266,10 @@ pub struct Plan<'o> {
     /// Element segments whose elements are needed at run time.
     pub element_arrays: BTreeSet<u32>,
     pub actions: Vec<Action>,
+    /// Whether instantiation registers the object: it may hold references into the heap.
+    pub registers: bool,
+    /// Whether the object makes objects in the heap.
+    pub allocates: bool,
 }
 
 impl<'o> Plan<'o> {
@@ -269,7 +279,7 @@ impl<'o> Plan<'o> {
     /// Where the options do not fit the module.
     pub fn new(module: &Module<'_>, options: &'o Options) -> Result<Self, Error> {
         check_memory_base(options)?;
-        let (types, type_of) = canonical_types(&module.types)?;
+        let (types, type_of) = types::canonical(&module.types, &module.type_groups);
         let mut plan = Plan {
             options,
             convention: match module.uses.tail_calls {
@@ -287,8 +297,12 @@ impl<'o> Plan<'o> {
             entries: BTreeSet::new(),
             element_arrays: BTreeSet::new(),
             actions: Vec::new(),
+            registers: false,
+            allocates: false,
         };
         plan.tags = module.tags.iter().map(|tag| plan.tag(tag)).collect();
+        plan.allocates = plan.types.iter().any(|ty| !ty.is_function());
+        plan.registers = plan.allocates || plan.holds_references(module);
         plan.globals(module);
         for export in module
             .exports
@@ -336,6 +350,55 @@ impl<'o> Plan<'o> {
     /// The canonical type of a function.
     pub fn function_type(&self, module: &Module<'_>, function: u32) -> u32 {
         self.type_of[module.functions[function as usize].ty as usize]
+    }
+
+    /// The text of a value type in the metadata.
+    pub fn value_type_text(&self, ty: ValType) -> String {
+        types::value_type_text(ty, &|index| types::id_text(self.type_at(index).id))
+    }
+
+    /// The text of a reference type in the metadata.
+    pub fn ref_type_text(&self, ty: RefType) -> String {
+        self.value_type_text(ValType::Ref(ty))
+    }
+
+    /// The type with this index in the type section.
+    pub fn type_at(&self, index: u32) -> &TypePlan {
+        &self.types[self.type_of[index as usize] as usize]
+    }
+
+    /// Whether a value of this type may point into the heap: the collector must see it.
+    pub fn is_heap_reference(&self, ty: ValType) -> bool {
+        types::is_heap_reference(ty, &|index| self.type_at(index).is_function())
+    }
+
+    /// Whether a reference into the heap can get here from elsewhere: through a function's type,
+    /// a global or a table. (Inside, it would take a type of structures or arrays.)
+    fn holds_references(&self, module: &Module<'_>) -> bool {
+        let mut types = self
+            .types
+            .iter()
+            .flat_map(|ty| types::value_types(&ty.composite));
+        let mut globals = module.globals.iter().map(|global| global.ty.content_type);
+        let mut tables = module.tables.iter().map(|table| table.ty.element_type);
+        let heap = |ty: ValType| self.is_heap_reference(ty);
+        types.any(heap) || globals.any(heap) || tables.any(|ty| heap(ValType::Ref(ty)))
+    }
+
+    /// Whether a type, by its index in [`Plan::types`], has a [`Symbol::TypeDescriptor`]: one of
+    /// objects, or of functions that may be called or cast to by a supertype.
+    pub fn has_descriptor(&self, index: u32) -> bool {
+        let ty = &self.types[index as usize];
+        !ty.is_function() || ty.supertype.is_some()
+    }
+
+    /// Where the fields of a structure type are; by its index in [`Plan::types`].
+    pub fn struct_layout(&self, index: u32) -> StructLayout {
+        let CompositeInnerType::Struct(ty) = &self.types[index as usize].composite else {
+            unreachable!("the module is valid, but this is no structure type")
+        };
+        let fields = ty.fields.iter().map(|field| field.element_type);
+        heap::structure(fields, &|ty| self.is_heap_reference(ty))
     }
 
     /// Evaluates a constant expression as far as that is possible now.
@@ -568,39 +631,6 @@ fn tables(module: &Module<'_>) -> Vec<TablePlan> {
     module.tables.iter().enumerate().map(plan).collect()
 }
 
-/// Equal types become one, and each gets its number: 31 bits of a hash of its text, so that
-/// objects made apart agree; where two types of one module collide, the later one moves on. (A
-/// loader that links objects compares numbers and texts, and refuses those that disagree.)
-fn canonical_types(types: &[FuncType]) -> Result<(Vec<TypePlan>, Vec<u32>), Error> {
-    let mut unique: Vec<TypePlan> = Vec::new();
-    let mut known: BTreeMap<String, u32> = BTreeMap::new();
-    let mut taken = BTreeSet::new();
-    let mut type_of = Vec::with_capacity(types.len());
-    for ty in types {
-        let text = function_type_text(ty);
-        let index = match known.get(&text) {
-            Some(&index) => index,
-            None => {
-                let hash = Sha256::digest(text.as_bytes());
-                let mut id = u32::from_le_bytes([hash[0], hash[1], hash[2], hash[3]]) >> 1;
-                while id == 0 || !taken.insert(id) {
-                    id = (id + 1) & 0x7fff_ffff;
-                }
-                let index = unique.len() as u32;
-                known.insert(text.clone(), index);
-                unique.push(TypePlan {
-                    ty: ty.clone(),
-                    text,
-                    id,
-                });
-                index
-            }
-        };
-        type_of.push(index);
-    }
-    Ok((unique, type_of))
-}
-
 /// The ELF name of a symbol that other files may see; `None` for a local one.
 pub fn global_name(module: &Module<'_>, plan: &Plan<'_>, symbol: Symbol) -> Option<String> {
     let own = |rest: String| format!("{}:{rest}", names::encode(&plan.options.module_name));
@@ -638,7 +668,11 @@ pub fn global_name(module: &Module<'_>, plan: &Plan<'_>, symbol: Symbol) -> Opti
         | Symbol::Entry(_)
         | Symbol::ImportAdapter(_)
         | Symbol::CodeAdapter(_)
-        | Symbol::ImportTailCell(_) => return None,
+        | Symbol::ImportTailCell(_)
+        | Symbol::TypeDescriptor(_)
+        | Symbol::StackMaps
+        | Symbol::Roots
+        | Symbol::Registration => return None,
     })
 }
 

@@ -15,22 +15,34 @@ const GLOBAL_SLOT: u64 = 16;
 
 /// A word of data: a number, or the address of something.
 #[derive(Clone, Copy)]
-enum Word {
+pub(super) enum Word {
     Number(u64),
     Address(Symbol),
+    /// The address of a byte of the text.
+    Text(u64),
 }
 
 impl Emitter<'_> {
     pub(super) fn data(&mut self, placement: &Placement) -> Result<(), Error> {
         let (module, plan) = (self.module, self.plan);
+        self.type_descriptors();
         for &function in &plan.funcrefs {
-            let ty = &plan.types[plan.function_type(module, function) as usize];
-            let tag = u64::from(ty.id) | u64::from(function) << 32;
+            let index = plan.function_type(module, function);
+            let ty = &plan.types[index as usize];
+            let tail = plan.convention == Convention::Tail;
+            let extended = tail || plan.has_descriptor(index);
+            let flags = if extended { FUNCREF_EXTENDED } else { 0 };
+            let tag = u64::from(ty.id) | u64::from(function | flags) << 32;
             let mut words = vec![Word::Address(plan.c_code(function)), Word::Number(tag)];
-            if plan.convention == Convention::Tail {
-                words[1] = Word::Number(tag | u64::from(FUNCREF_EXTENDED) << 32);
-                words.push(Word::Address(plan.own_code(module, function)));
-                words.push(Word::Number(0));
+            if extended {
+                words.push(match tail {
+                    true => Word::Address(plan.own_code(module, function)),
+                    false => Word::Number(0),
+                });
+                words.push(match plan.has_descriptor(index) {
+                    true => Word::Address(Symbol::TypeDescriptor(index)),
+                    false => Word::Number(0),
+                });
             }
             self.words(
                 Symbol::FuncRef(function),
@@ -196,7 +208,7 @@ impl Emitter<'_> {
     }
 
     /// Appends words to a section and defines the symbol there.
-    fn words(
+    pub(super) fn words(
         &mut self,
         symbol: Symbol,
         section: StandardSection,
@@ -207,22 +219,24 @@ impl Emitter<'_> {
             .iter()
             .flat_map(|word| match word {
                 Word::Number(number) => number.to_le_bytes(),
-                Word::Address(_) => [0; 8],
+                Word::Address(_) | Word::Text(_) => [0; 8],
             })
             .collect();
         let offset = self.object.append_section_data(section, &bytes, 16);
         self.define_data(symbol, section, offset, bytes.len() as u64);
         for (position, word) in words.iter().enumerate() {
-            if let Word::Address(target) = word {
-                let target = self.symbol(*target);
-                let place = offset + position as u64 * 8;
-                self.relocate(section, place, target, 0, elf::R_X86_64_64)?;
-            }
+            let (target, addend) = match *word {
+                Word::Number(_) => continue,
+                Word::Address(target) => (self.symbol(target), 0),
+                Word::Text(offset) => (self.object.section_symbol(self.text), offset as i64),
+            };
+            let place = offset + position as u64 * 8;
+            self.relocate(section, place, target, addend, elf::R_X86_64_64)?;
         }
         Ok(())
     }
 
-    fn define_data(
+    pub(super) fn define_data(
         &mut self,
         symbol: Symbol,
         section: object::write::SectionId,
@@ -243,6 +257,10 @@ impl Emitter<'_> {
                     Symbol::ElementLength(i) => format!("element.{i}.length"),
                     Symbol::FuncRef(i) => format!("funcref.{i}"),
                     Symbol::ImportTailCell(i) => format!("import.{i}.tail"),
+                    Symbol::TypeDescriptor(i) => format!("type.{i}"),
+                    Symbol::StackMaps => "stack_maps".into(),
+                    Symbol::Roots => "roots".into(),
+                    Symbol::Registration => "registration".into(),
                     other => unreachable!("{other:?} has a global name"),
                 };
                 self.local(symbol, &name, section, offset, size);

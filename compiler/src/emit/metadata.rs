@@ -6,18 +6,17 @@ use crate::codegen::Code;
 use crate::error::Error;
 use crate::features;
 use crate::isa;
-use crate::module::{ref_type_text, value_type_text};
 use crate::options::Bounds;
 use crate::plan::{Base, Convention, Symbol, TableStorage, code_name, global_name};
 use cranelift_codegen::isa::TargetIsa;
 use sha2::{Digest, Sha256};
 use wasm_aot_object::meta::{
     FunctionRecord, GlobalRecord, Kind, MemoryRecord, MetaBuilder, NONE, TableRecord, TagRecord,
-    TypeRecord, entity, flags,
+    TypeRecord, entity, flags, type_kind,
 };
 use wasm_aot_object::{meta, section};
 use wasm_aot_symbols as names;
-use wasmparser::ExternalKind;
+use wasmparser::{CompositeInnerType, ExternalKind};
 
 impl Emitter<'_> {
     /// The symbols of the exports: second names of what is defined here. What is imported and
@@ -73,6 +72,11 @@ impl Emitter<'_> {
             meta.flags |= flags::START;
         }
         meta.largest_frame = functions.iter().map(|f| f.frame_size).max().unwrap_or(0);
+        meta.gc_heap = if plan.allocates {
+            plan.options.gc_heap
+        } else {
+            0
+        };
         meta.module_hash = Sha256::digest(binary).into();
         meta.module_name = plan.options.module_name.clone();
         meta.producer = concat!("wasm-aot ", env!("CARGO_PKG_VERSION")).into();
@@ -88,6 +92,8 @@ impl Emitter<'_> {
                 id: ty.id.into(),
                 text: meta.intern(&ty.text),
                 trampoline: meta.intern(&trampoline),
+                kind: type_kind(&ty.composite).into(),
+                supertype: ty.supertype.unwrap_or(NONE).into(),
             };
             meta.types.push(record);
         }
@@ -151,7 +157,7 @@ impl Emitter<'_> {
                 flags: bits.into(),
                 min: table.min.into(),
                 max: table.max.into(),
-                element: meta.intern(ref_type_text(element)),
+                element: meta.intern(&self.plan.ref_type_text(element)),
                 symbol: meta.intern(&self.name_of(Symbol::Table(index as u32))),
             };
             meta.tables.push(record);
@@ -162,7 +168,7 @@ impl Emitter<'_> {
             let ty = self.module.globals[index].ty.content_type;
             let record = GlobalRecord {
                 flags: bits.into(),
-                value_type: meta.intern(value_type_text(ty)),
+                value_type: meta.intern(&self.plan.value_type_text(ty)),
                 symbol: meta.intern(&self.name_of(Symbol::Global(index as u32))),
             };
             meta.globals.push(record);
@@ -215,6 +221,14 @@ impl Emitter<'_> {
             ExternalKind::Tag => (Kind::Tag, index),
             _ => (Kind::Function, self.plan.function_type(self.module, index)),
         }
+    }
+}
+
+fn type_kind(ty: &CompositeInnerType) -> u32 {
+    match ty {
+        CompositeInnerType::Struct(_) => type_kind::STRUCT,
+        CompositeInnerType::Array(_) => type_kind::ARRAY,
+        _ => type_kind::FUNCTION,
     }
 }
 

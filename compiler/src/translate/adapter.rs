@@ -19,7 +19,7 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 
 /// The signature of the adapter for C code of a canonical type: the code's address comes first.
 pub fn code_signature(env: &Env<'_>, ty: u32) -> Signature {
-    let ty = &env.plan.types[ty as usize].ty;
+    let ty = env.plan.types[ty as usize].function();
     let mut signature = signature(env.isa, ty, own_convention(env.plan));
     signature.params.insert(0, AbiParam::new(types::I64));
     signature
@@ -36,7 +36,7 @@ pub fn adapter(
     let mut env = Env::new(module, plan, isa);
     let of = |function| plan.function_type(module, function);
     let in_convention = |ty: u32, convention| {
-        let ty = &plan.types[ty as usize].ty;
+        let ty = plan.types[ty as usize].function();
         signature(isa, ty, convention)
     };
     let signature = match symbol {

@@ -77,7 +77,7 @@ impl Translator<'_, '_> {
 
     /// The operands that a call of this canonical type takes.
     fn arguments(&mut self, ty: u32) -> Vec<Value> {
-        self.pop_n(self.env.plan.types[ty as usize].ty.params().len())
+        self.pop_n(self.env.plan.types[ty as usize].function().params().len())
     }
 
     fn load_funcref(&mut self, reference: Value, offset: i32) -> Value {
@@ -129,7 +129,6 @@ impl Translator<'_, '_> {
         let slot = self.table_slot(table, index, Trap::UndefinedElement);
         let reference = self.builder.ins().load(types::I64, trusted(), slot, 0);
         let ty = self.env.plan.type_of[type_index as usize];
-        let plan = &self.env.plan.types[ty as usize];
         let flags = MemFlagsData::new()
             .with_aligned()
             .with_trap_code(Some(trap_code(Trap::UninitializedElement)));
@@ -138,10 +137,7 @@ impl Translator<'_, '_> {
             .builder
             .ins()
             .load(types::I32, flags, reference, offset);
-        let same = self
-            .builder
-            .ins()
-            .icmp_imm_u(IntCC::Equal, found, i64::from(plan.id));
+        let same = self.is_function_of(reference, found, ty);
         self.env
             .require(&mut self.builder, same, Trap::IndirectCallTypeMismatch);
         reference

@@ -95,7 +95,7 @@ impl Translator<'_, '_> {
             BlockType::Empty => (vec![], vec![]),
             BlockType::Type(ty) => (vec![], vec![ty]),
             BlockType::FuncType(index) => {
-                let ty = &self.env.module.types[index as usize];
+                let ty = self.env.module.function_type(index);
                 (ty.params().to_vec(), ty.results().to_vec())
             }
         }

@@ -120,7 +120,7 @@ impl<'a> Env<'a> {
     ) -> SigRef {
         let key = (ty, convention == CALL_CONV);
         *self.signatures.entry(key).or_insert_with(|| {
-            let ty = &self.plan.types[ty as usize].ty;
+            let ty = self.plan.types[ty as usize].function();
             builder.import_signature(signature(self.isa, ty, convention))
         })
     }

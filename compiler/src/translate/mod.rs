@@ -6,6 +6,7 @@
 //! - [`control`](self::control): blocks, branches, the operand stack, unreachable code;
 //! - [`memory`](self::memory), [`table`](self::table): linear memory and tables;
 //! - [`simd`](self::simd), [`wide`](self::wide): vectors, 128-bit arithmetic;
+//! - [`heap`](self::heap), [`casts`](self::casts): structures, arrays, run-time types;
 //! - [`operators`](self::operators): everything else, operator by operator;
 //! - [`call`](self::call): calls of every kind, tail calls;
 //! - [`support`](self::support): code without a Wasm body: instantiation and trampolines;
@@ -13,8 +14,10 @@
 
 mod adapter;
 mod call;
+mod casts;
 mod control;
 mod env;
+mod heap;
 mod memory;
 mod operators;
 mod simd;
@@ -67,7 +70,7 @@ pub fn function(
     index: u32,
     body: &FunctionBody<'_>,
 ) -> Result<Function, Error> {
-    let ty = &plan.types[plan.function_type(module, index) as usize].ty;
+    let ty = plan.types[plan.function_type(module, index) as usize].function();
     let signature = env::signature(isa, ty, env::own_convention(plan));
     let name = UserFuncName::User(Symbol::Function(index).to_user());
     let mut function = Function::with_name_signature(name, signature);

@@ -40,6 +40,9 @@ pub fn instantiate(
     let entry = translator.builder.create_block();
     translator.builder.switch_to_block(entry);
     translator.builder.seal_block(entry);
+    if plan.registers {
+        translator.register();
+    }
     for &action in &plan.actions {
         translator.action(action)?;
     }
@@ -182,7 +185,7 @@ pub fn trampoline(
         builder.block_params(entry)[0],
         builder.block_params(entry)[1],
     );
-    let function_type = &plan.types[ty as usize].ty;
+    let function_type = plan.types[ty as usize].function();
     let mut arguments = Vec::new();
     for (position, &param) in function_type.params().iter().enumerate() {
         let offset = position as i32 * SLOT;

@@ -5,7 +5,10 @@
 //! and following in version 3.0), applied to the metadata; and those of static instances on top:
 //! type numbers and the base of a memory are compiled into both sides, so both must agree.
 
+mod types;
+
 use core::fmt;
+use types::{is_subtype, is_value_subtype};
 use wasm_aot_object::meta::{
     ExportRecord, ImportRecord, Kind, MemoryRecord, Meta, TableRecord, TypeRecord, entity,
 };
@@ -166,6 +169,10 @@ pub fn check_import<'a>(
             else {
                 return Ok(()); // `Meta::parse` checked both indices
             };
+            // An exported function may have a more precise type than the importer knows of.
+            if is_subtype(exporter, b, importer, a) {
+                return Ok(());
+            }
             function_type(wanted, (importer, a), (exporter, b))
         }
         Kind::Tag => {
@@ -190,8 +197,12 @@ pub fn check_import<'a>(
                 let wanted = mutable(a.flags.get());
                 return Err(LinkError::Mutability { wanted });
             }
-            let (a, b) = (importer.str(a.value_type), exporter.str(b.value_type));
-            same_type(Kind::Global, a, b)
+            let (wanted, found) = (importer.str(a.value_type), exporter.str(b.value_type));
+            // What is never written may have a more precise type than the importer knows of.
+            if !mutable(a.flags.get()) && is_value_subtype(exporter, found, importer, wanted) {
+                return Ok(());
+            }
+            same_type(Kind::Global, wanted, found)
         }
         Kind::Memory => match (
             importer.memories().get(import),
@@ -254,11 +265,15 @@ fn same_type<'a>(kind: Kind, wanted: &'a str, found: &'a str) -> Result<(), Link
     if wanted == found {
         return Ok(());
     }
-    Err(LinkError::Type {
+    Err(different(kind, wanted, found))
+}
+
+fn different<'a>(kind: Kind, wanted: &'a str, found: &'a str) -> LinkError<'a> {
+    LinkError::Type {
         kind,
         wanted,
         found,
-    })
+    }
 }
 
 fn memory<'a>(

@@ -11,7 +11,8 @@
 //! | [`section::TRAPS`] | which instruction traps why | [`table`] |
 //! | [`section::ADDRESS_MAP`] | which code belongs to which Wasm byte offset | [`table`] |
 //!
-//! [`descriptor`] has the records in the object's *data* that compiled code and runtime share.
+//! [`descriptor`] has the records in the object's *data* that compiled code and runtime share,
+//! [`stackmap`] the table in its read-only data by which the collector reads frames.
 //!
 //! Reading never allocates and never panics: the parsers check every count, offset and string
 //! once, and what they return can be used without further checks.
@@ -24,6 +25,7 @@ extern crate alloc;
 
 pub mod descriptor;
 pub mod meta;
+pub mod stackmap;
 pub mod table;
 
 use core::fmt;
@@ -43,6 +45,9 @@ pub const DEFAULT_MEMORY_BASE: u64 = 0x1000_0000;
 /// the highest index (2^32 - 1) plus the highest static offset (2^32 - 1) plus the widest access
 /// (16 bytes), rounded up to a Wasm page.
 pub const GUARD_RESERVATION: u64 = (1 << 33) + WASM_PAGE;
+
+/// Bytes of the heap of structures and arrays unless told otherwise, where a module has any.
+pub const DEFAULT_GC_HEAP: u64 = 64 << 20;
 
 /// Names of the sections that are ours.
 pub mod section {

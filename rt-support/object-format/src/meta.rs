@@ -57,6 +57,8 @@ pub struct Header {
     pub largest_frame: U32,
     /// SHA-256 of the WebAssembly module (binary form).
     pub module_hash: [u8; 32],
+    /// Bytes of the heap that the module asks for; 0 where it makes no objects.
+    pub gc_heap: U64,
     module_name: Str,
     producer: Str,
     cpu_features: Str,
@@ -129,17 +131,33 @@ impl Kind {
     }
 }
 
-/// A function type.
+/// A type: of functions, structures or arrays.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy, Debug)]
 #[repr(C)]
 pub struct TypeRecord {
     /// The number that [`crate::descriptor::FuncRef::type_id`] holds for this type. Objects that
     /// share references must agree on it: equal text, equal number.
     pub id: U32,
-    /// Canonical text, equal for equal types: `(i32 i64) -> (f32)`.
+    /// Canonical text, equal for equal types: `(i32 i64) -> (f32)`, `struct (mut i32, anyref)`,
+    /// `sub final #0123abcd array (i8)`. A type that is not plain and final begins with `sub`,
+    /// perhaps `final`, and the [`TypeRecord::id`] of its supertype.
     pub text: Str,
     /// Symbol of the invoke trampoline, empty where none was made.
     pub trampoline: Str,
+    /// [`type_kind`].
+    pub kind: U32,
+    /// Index of the declared supertype, which is before it in the list; [`NONE`] without.
+    pub supertype: U32,
+}
+
+/// Values of [`TypeRecord::kind`].
+pub mod type_kind {
+    /// A function type.
+    pub const FUNCTION: u32 = 0;
+    /// A structure.
+    pub const STRUCT: u32 = 1;
+    /// An array.
+    pub const ARRAY: u32 = 2;
 }
 
 /// An import.
@@ -224,7 +242,8 @@ pub struct TableRecord {
     pub min: U64,
     /// Declared maximum in elements; without [`entity::MAX`], the most this object supports.
     pub max: U64,
-    /// Element type as text: `funcref`, `externref`.
+    /// Element type as text: `funcref`, `externref`, `(ref null #0123abcd)`; the number is a
+    /// [`TypeRecord::id`].
     pub element: Str,
     /// Symbol of the descriptor.
     pub symbol: Str,
@@ -379,6 +398,16 @@ impl<'a> Meta<'a> {
             Kind::Global => self.globals.len(),
             Kind::Tag => self.tags.len(),
         };
+        for (index, ty) in self.types.iter().enumerate() {
+            let supertype = ty.supertype.get();
+            if ty.kind.get() > type_kind::ARRAY
+                || (supertype != NONE && supertype as usize >= index)
+            {
+                return Err(FormatError::Invalid {
+                    what: "a list of types out of order",
+                });
+            }
+        }
         let entity = |kind: U32, index: U32| {
             let kind = Kind::ALL.get(kind.get() as usize);
             kind.is_some_and(|&kind| (index.get() as usize) < count(kind))
@@ -627,6 +656,8 @@ mod write {
         pub largest_frame: u32,
         /// [`Header::module_hash`].
         pub module_hash: [u8; 32],
+        /// [`Header::gc_heap`].
+        pub gc_heap: u64,
         /// [`Meta::module_name`].
         pub module_name: String,
         /// [`Meta::producer`].
@@ -727,6 +758,7 @@ mod write {
                 flags: self.flags.into(),
                 largest_frame: self.largest_frame.into(),
                 module_hash: self.module_hash,
+                gc_heap: self.gc_heap.into(),
                 module_name: names[0],
                 producer: names[1],
                 cpu_features: names[2],
@@ -769,6 +801,8 @@ mod tests {
             id: 7.into(),
             text,
             trampoline,
+            kind: type_kind::FUNCTION.into(),
+            supertype: NONE.into(),
         });
         builder.import(Kind::Function, 0, "env", "f", "env.f");
         builder.import(Kind::Tag, 0, "env", "t", "env.t");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-//! What compiled WebAssembly calls: growth of memories and tables, float rounding, and WASI
-//! preview 1, over the small trait [`Platform`].
+//! What compiled WebAssembly calls: growth of memories and tables, float rounding, objects in the
+//! heap, and WASI preview 1, over the small trait [`Platform`].
 //!
 //! The rules (which pointer is refused, what a descriptor may do, what a structure looks like)
 //! are here once for all systems; a system provides [`Platform`], and [`Files`] where it has
@@ -19,6 +19,8 @@ pub mod compiled;
 mod errno;
 mod export;
 pub mod float;
+mod frame;
+pub mod heap;
 #[cfg(feature = "mem")]
 mod mem;
 pub mod platform;
@@ -26,5 +28,6 @@ pub mod wasi;
 
 pub use errno::{Errno, Result};
 pub use export::{COMPILED, Export, Signature, Value, exports, lookup};
+pub use frame::enter;
 pub use platform::{Files, Platform, install};
 pub use wasi::Wasi;

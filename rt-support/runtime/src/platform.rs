@@ -7,6 +7,7 @@
 
 use crate::errno::{Errno, Result};
 use crate::wasi::Wasi;
+use core::ops::Range;
 use core::ptr::NonNull;
 
 /// A standard stream that is written.
@@ -81,6 +82,19 @@ pub trait Platform: Sync {
     /// accessible before keeps its contents, the rest is zero. Says whether it could. The range
     /// need not be whole pages.
     fn commit(&self, address: u64, bytes: u64) -> bool;
+
+    /// The region for the heap of structures, arrays and exceptions, of which nothing need be
+    /// accessible yet ([`Platform::commit`] works there); `None` where there is none. Asked for
+    /// when the first object is made. Its size is the object's wish (`Header::gc_heap` of its
+    /// metadata; of several, the largest) unless the user said otherwise.
+    fn gc_heap(&self) -> Option<Range<u64>> {
+        None
+    }
+
+    /// Whether every allocation in the heap collects: for tests.
+    fn gc_stress(&self) -> bool {
+        false
+    }
 
     /// Ends the WebAssembly program.
     fn exit(&self, code: u32) -> !;

@@ -90,6 +90,18 @@ runtime_functions! {
     /// `fn(table_slot: *mut u64, value: u64, count: u64)`: fills elements; the bounds have been
     /// checked.
     TableFill = "wasm_aot_table_fill";
+    /// `fn(record: *mut Registration)`: `MODULE:instantiate` tells the collector and the unwinder
+    /// of the object's frames and references.
+    Register = "wasm_aot_register";
+    /// `fn(type: *const TypeDescriptor) -> u64`: a new structure or exception whose fields are
+    /// zero; 0 where there is no room. May move every object: its caller has a stack map.
+    StructNew = "wasm_aot_struct_new";
+    /// `fn(type: *const TypeDescriptor, length: u64) -> u64`: a new array whose elements are
+    /// zero; 0 where there is no room. May move every object.
+    ArrayNew = "wasm_aot_array_new";
+    /// `fn(first: *mut u8, element_bytes: u64, count: u64)`: copies the first element to the
+    /// `count - 1` behind it; `count` is not 0.
+    ArrayFill = "wasm_aot_array_fill";
     /// C `memcpy(3)`.
     Memcpy = "memcpy";
     /// C `memmove(3)`.

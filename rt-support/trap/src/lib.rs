@@ -75,6 +75,24 @@ trap_codes! {
     UnalignedAtomic = 12, "unaligned atomic";
     /// An imported function that nobody provides was called (`--unknown-imports-trap`).
     UnknownImport = 13, "unknown import called";
+    /// `call_ref` of null.
+    NullFunction = 14, "null function reference";
+    /// A field of null.
+    NullStructure = 15, "null structure reference";
+    /// An element, or the length, of null.
+    NullArray = 16, "null array reference";
+    /// `i31.get_s` or `i31.get_u` of null.
+    NullI31 = 17, "null i31 reference";
+    /// `throw_ref` of null.
+    NullException = 18, "null exception reference";
+    /// `ref.cast` to a type that the reference does not have.
+    CastFailure = 19, "cast failure";
+    /// An index at or past an array's end.
+    ArrayOutOfBounds = 20, "out of bounds array access";
+    /// An array longer than any heap can be.
+    AllocationTooLarge = 21, "allocation size too large";
+    /// No room for an object, even after a collection.
+    GcHeapExhausted = 22, "gc heap exhausted";
 }
 
 impl fmt::Display for TrapCode {
