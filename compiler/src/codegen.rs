@@ -4,6 +4,8 @@
 //! Each function is translated and compiled by itself, by whichever thread is free; the results
 //! come back in the order of the functions, so the object does not depend on the threads.
 
+mod frame;
+
 use crate::error::Error;
 use crate::module::Module;
 use crate::plan::{Convention, Plan, Symbol};
@@ -17,6 +19,7 @@ use cranelift_codegen::{CompiledCode, FinalizedRelocTarget};
 use cranelift_frontend::FunctionBuilderContext;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
+use wasm_aot_object::Machine;
 use wasm_aot_object::table::NO_WASM_OFFSET;
 use wasm_aot_symbols::Runtime;
 use wasm_aot_trap::TrapCode as Trap;
@@ -49,7 +52,7 @@ pub struct Code {
     pub traps: Vec<(u32, Trap)>,
     /// Offset and Wasm byte offset, ascending.
     pub positions: Vec<(u32, u32)>,
-    /// Bytes on the stack, return address included.
+    /// Bytes on the stack, return address included (where one is there).
     pub frame_size: u32,
     /// Calls across which references into the heap live: offset of the return address, bytes
     /// from the stack pointer to the frame pointer, offsets of the references from the stack
@@ -166,13 +169,20 @@ impl Worker {
             .context
             .compiled_code()
             .expect("it has just been compiled");
-        Ok(code(symbol, compiled, &self.context.func, isa))
+        let machine = plan.options.target;
+        Ok(code(symbol, compiled, &self.context.func, isa, machine))
     }
 }
 
-fn code(symbol: Symbol, compiled: &CompiledCode, function: &Function, isa: &dyn TargetIsa) -> Code {
+fn code(
+    symbol: Symbol,
+    compiled: &CompiledCode,
+    function: &Function,
+    isa: &dyn TargetIsa,
+    machine: Machine,
+) -> Code {
     let buffer = &compiled.buffer;
-    let relocations = buffer
+    let mut relocations: Vec<Relocation> = buffer
         .relocs()
         .iter()
         .map(|reloc| Relocation {
@@ -182,6 +192,8 @@ fn code(symbol: Symbol, compiled: &CompiledCode, function: &Function, isa: &dyn 
             addend: reloc.addend,
         })
         .collect();
+    // Readers look for them by their offset.
+    relocations.sort_by_key(|relocation| relocation.offset);
     let traps = buffer
         .traps()
         .iter()
@@ -197,7 +209,7 @@ fn code(symbol: Symbol, compiled: &CompiledCode, function: &Function, isa: &dyn 
         relocations,
         traps,
         positions: positions(compiled),
-        frame_size: frame_size(compiled) + tail_argument_bytes(function),
+        frame_size: frame::size(compiled, machine) + tail_argument_bytes(function),
         stack_maps: buffer
             .user_stack_maps()
             .iter()
@@ -233,22 +245,6 @@ fn positions(compiled: &CompiledCode) -> Vec<(u32, u32)> {
         put(end, NO_WASM_OFFSET);
     }
     positions
-}
-
-/// Bytes of stack: from the lowest address of the frame up to and including the return address.
-/// A function without prologue has pushed nothing.
-fn frame_size(compiled: &CompiledCode) -> u32 {
-    const PROLOGUE: [u8; 4] = [0x55, 0x48, 0x89, 0xe5]; // push rbp; mov rbp, rsp
-    let layout = compiled
-        .buffer
-        .frame_layout()
-        .expect("every function has a layout");
-    let has_frame = compiled.buffer.data().starts_with(&PROLOGUE);
-    if has_frame {
-        layout.frame_to_fp_offset + 16
-    } else {
-        8
-    }
 }
 
 /// The most by which tail calls can make the area of the function's own arguments larger: the

@@ -5,34 +5,34 @@
 //! Calls and references between functions of the object are resolved here (text moves as a
 //! whole); everything else is left to a linker or loader by relocations.
 
+mod arch;
 mod data;
 mod heap;
 mod metadata;
 
 use crate::codegen::{Code, Relocation as CodeRelocation, Target};
 use crate::error::Error;
+use crate::isa;
 use crate::module::Module;
 use crate::plan::{Plan, Symbol, code_name, global_name};
-use cranelift_codegen::binemit::Reloc;
+use arch::{Arch, Distance};
 use cranelift_codegen::isa::TargetIsa;
 use object::write::{
     Object, Relocation, SectionId, StandardSection, Symbol as ElfSymbol, SymbolId, SymbolSection,
 };
 use object::{
-    Architecture, BinaryFormat, Endianness, RelocationFlags, SectionFlags, SectionKind,
-    SymbolFlags, SymbolKind, SymbolScope, elf,
+    BinaryFormat, Endianness, FileFlags, RelocationFlags, SectionFlags, SectionKind, SymbolFlags,
+    SymbolKind, SymbolScope, elf,
 };
 use std::collections::BTreeMap;
 use wasm_aot_object::table::NO_WASM_OFFSET;
 use wasm_aot_object::{section, table};
 
-/// The most bytes of text, so that every offset in it fits a relocation.
-const MAX_TEXT: usize = 1 << 30;
-
 /// An object being written.
 struct Emitter<'a> {
     module: &'a Module<'a>,
     plan: &'a Plan<'a>,
+    arch: Arch,
     object: Object<'static>,
     symbols: BTreeMap<Symbol, SymbolId>,
     text: SectionId,
@@ -52,11 +52,18 @@ pub fn object(
     functions: &[Code],
     binary: &[u8],
 ) -> Result<Vec<u8>, Error> {
-    let mut object = Object::new(BinaryFormat::Elf, Architecture::X86_64, Endianness::Little);
+    let arch = Arch::of(plan.options.target);
+    let mut object = Object::new(BinaryFormat::Elf, arch.architecture, Endianness::Little);
+    object.flags = FileFlags::Elf {
+        os_abi: elf::ELFOSABI_NONE,
+        abi_version: 0,
+        e_flags: (arch.flags)(&isa::features(isa)),
+    };
     let text = object.section_id(StandardSection::Text);
     let mut emitter = Emitter {
         module,
         plan,
+        arch,
         object,
         symbols: BTreeMap::new(),
         text,
@@ -84,23 +91,24 @@ impl Emitter<'_> {
             placement.insert(function.symbol, start);
             end = start + function.bytes.len() as u64;
         }
-        if end > MAX_TEXT as u64 {
+        if end > self.arch.max_text {
             return Err(Error::TooLarge(format!(
-                "{end} bytes of code, the most is {MAX_TEXT}"
+                "{end} bytes of code, the most on {} is {}",
+                self.plan.options.target, self.arch.max_text
             )));
         }
         let mut bytes = Vec::with_capacity(end as usize);
         for function in functions {
             let start = placement[&function.symbol];
-            bytes.resize(start as usize, 0xcc); // int3: never executed
+            bytes.resize(start as usize, self.arch.padding);
             bytes.extend_from_slice(&function.bytes);
             for relocation in &function.relocations {
-                if let Some(target) = resolved(relocation, start, &placement) {
+                if let Some(target) = self.resolved(relocation, start, &placement) {
                     let place = start + u64::from(relocation.offset);
-                    let value = target as i64 + relocation.addend - place as i64;
-                    let at = place as usize;
-                    let value = i32::try_from(value).expect("text is below 1 GiB");
-                    bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+                    let distance = target as i64 + relocation.addend - place as i64;
+                    let distance = i32::try_from(distance).expect("text is below 2 GiB");
+                    let field = &mut bytes[place as usize..];
+                    (self.arch.resolve)(relocation.kind, field, distance);
                 }
             }
         }
@@ -109,6 +117,22 @@ impl Emitter<'_> {
             self.function_symbol(function, placement[&function.symbol]);
         }
         Ok(placement)
+    }
+
+    /// The target of a relocation as an offset in the text, where that is all it takes.
+    fn resolved(
+        &self,
+        relocation: &CodeRelocation,
+        start: u64,
+        placement: &Placement,
+    ) -> Option<u64> {
+        if !(self.arch.resolvable)(relocation.kind) {
+            return None;
+        }
+        match relocation.target {
+            Target::Symbol(symbol) => placement.get(&symbol).copied(),
+            Target::Here(offset) => Some(start + u64::from(offset)),
+        }
     }
 
     fn function_symbol(&mut self, function: &Code, value: u64) {
@@ -180,30 +204,26 @@ impl Emitter<'_> {
     fn text_relocations(&mut self, function: &Code, placement: &Placement) -> Result<(), Error> {
         let start = placement[&function.symbol];
         for relocation in &function.relocations {
-            if resolved(relocation, start, placement).is_some() {
+            if self.resolved(relocation, start, placement).is_some() {
                 continue;
             }
             let (symbol, addend) = match relocation.target {
                 Target::Symbol(symbol) => (self.symbol(symbol), relocation.addend),
-                Target::Here(offset) => (
-                    self.object.section_symbol(self.text),
-                    relocation.addend + (start + u64::from(offset)) as i64,
-                ),
+                Target::Here(offset) => {
+                    let place = start + u64::from(offset);
+                    if (self.arch.refers_to_place)(relocation.kind) {
+                        (self.label(place), relocation.addend)
+                    } else {
+                        let text = self.object.section_symbol(self.text);
+                        (text, relocation.addend + place as i64)
+                    }
+                }
             };
-            // The code generator uses one kind for calls and for addresses; only a call may be
-            // led through a veneer.
             let callee = matches!(
                 relocation.target,
                 Target::Symbol(Symbol::Function(_) | Symbol::Runtime(_))
             );
-            let r_type = match relocation.kind {
-                Reloc::Abs8 => elf::R_X86_64_64,
-                Reloc::X86CallPCRel4 | Reloc::X86CallPLTRel4 if callee => elf::R_X86_64_PLT32,
-                Reloc::X86PCRel4 | Reloc::X86CallPCRel4 | Reloc::X86CallPLTRel4 => {
-                    elf::R_X86_64_PC32
-                }
-                other => unreachable!("the x86-64 back end makes no {other:?} for this code"),
-            };
+            let r_type = (self.arch.relocation)(relocation.kind, callee);
             self.relocate(
                 self.text,
                 start + u64::from(relocation.offset),
@@ -274,7 +294,21 @@ impl Emitter<'_> {
             .add_section(Vec::new(), name.as_bytes().to_vec(), kind);
         self.object.set_section_data(id, bytes, 8);
         let text = self.object.section_symbol(self.text);
-        self.relocate(id, delta, text, 0, elf::R_X86_64_PC64)
+        match self.arch.distance {
+            Distance::Relative(kind) => self.relocate(id, delta, text, 0, kind),
+            Distance::Difference(add, subtract) => {
+                let here = self.object.section_symbol(id);
+                self.relocate(id, delta, text, 0, add)?;
+                self.relocate(id, delta, here, delta as i64, subtract)
+            }
+        }
+    }
+
+    /// A local symbol for a place in the text, named as GNU as names such labels: its tools leave
+    /// them out of what they show.
+    fn label(&mut self, place: u64) -> SymbolId {
+        let scope = SymbolScope::Compilation;
+        self.define(".L0 ", self.text, place, 0, SymbolKind::Label, scope)
     }
 
     /// Tells linkers that the object needs no executable stack.
@@ -287,17 +321,5 @@ impl Emitter<'_> {
             sh_type: elf::SHT_PROGBITS,
             sh_flags: elf::SectionFlags(0),
         };
-    }
-}
-
-/// The target of a relocation as an offset in the text, where that is all it takes.
-fn resolved(relocation: &CodeRelocation, start: u64, placement: &Placement) -> Option<u64> {
-    match relocation.kind {
-        Reloc::X86PCRel4 | Reloc::X86CallPCRel4 | Reloc::X86CallPLTRel4 => {}
-        _ => return None,
-    }
-    match relocation.target {
-        Target::Symbol(symbol) => placement.get(&symbol).copied(),
-        Target::Here(offset) => Some(start + u64::from(offset)),
     }
 }

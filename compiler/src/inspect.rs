@@ -7,7 +7,7 @@ use serde::Serialize;
 use std::fmt;
 use wasm_aot_object::meta::{Kind, Meta, NONE, Str, entity};
 use wasm_aot_object::table::{AddressMap, TrapTable};
-use wasm_aot_object::{FORMAT_VERSION, FormatError, section};
+use wasm_aot_object::{FORMAT_VERSION, FormatError, Machine, section};
 
 /// Why a file cannot be inspected.
 #[derive(thiserror::Error, Debug)]
@@ -116,12 +116,8 @@ pub struct Report {
 /// Where it is not an object of this format version.
 pub fn inspect(bytes: &[u8]) -> Result<Report, InspectError> {
     let file = ElfFile64::<LittleEndian>::parse(bytes)?;
-    let machine = match file.elf_header().e_machine(LittleEndian) {
-        object::elf::EM_X86_64 => "x86_64",
-        object::elf::EM_AARCH64 => "aarch64",
-        object::elf::EM_RISCV => "riscv64",
-        _ => "unknown",
-    };
+    let machine = Machine::from_elf(file.elf_header().e_machine(LittleEndian).0);
+    let machine = machine.map_or("unknown", Machine::name);
     let own = |name: &'static str| {
         let section = file
             .section_by_name(name)

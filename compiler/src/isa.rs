@@ -9,16 +9,17 @@ use crate::types::value_types;
 use cranelift_codegen::isa::{self, OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
 use target_lexicon::{Architecture, Triple};
+use wasm_aot_object::Machine;
 use wasmparser::ValType;
 
 /// What the code may use of the processor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cpu {
-    /// The stated baseline of the architecture, see [`baseline`].
+    /// The stated baseline of the architecture.
     Baseline,
     /// Everything that the processor of this machine has.
     Native,
-    /// A processor (`haswell`, `x86-64-v3`) or features (`has_avx`) as Cranelift names them.
+    /// Processors (`x86-64-v3`, `neoverse-n1`, `rv64gcv`) or features (`has_avx`).
     Named(Vec<String>),
 }
 
@@ -39,15 +40,80 @@ impl Cpu {
     }
 }
 
-/// The processor that code is made for unless told otherwise: for x86-64 the level
-/// `x86-64-v2` of the psABI (SSE4.2, POPCNT; every processor since about 2009), for the others
-/// the architecture's first version.
-#[must_use]
-pub fn baseline(architecture: Architecture) -> &'static [&'static str] {
-    match architecture {
-        Architecture::X86_64 => &["x86-64-v2"],
-        Architecture::Riscv64(_) => &["has_m", "has_a", "has_f", "has_d", "has_c"],
-        _ => &[],
+/// The processor that code is made for unless told otherwise: for x86-64 the level `x86-64-v2` of
+/// the psABI (SSE4.2, POPCNT; every processor since about 2009), for AArch64 the architecture's
+/// first version, for RISC-V what every Linux distribution asks for.
+fn baseline(machine: Machine) -> &'static str {
+    match machine {
+        Machine::X86_64 => "x86-64-v2",
+        Machine::Aarch64 => "armv8-a",
+        Machine::Riscv64 => "rv64gc",
+    }
+}
+
+/// A processor or architecture level, and the features that it has, as Cranelift names them.
+type Processor = (&'static str, &'static [&'static str]);
+
+/// Names that Cranelift does not have itself (it has those of x86-64), for AArch64: levels of the
+/// architecture with what they make mandatory (Arm Architecture Reference Manual, "Armv8-A
+/// architecture extensions"), and some processors (their technical reference manuals).
+const AARCH64: &[Processor] = &[
+    ("armv8-a", &[]),
+    ("armv8.1-a", &["has_lse"]),
+    ("armv8.4-a", &["has_lse", "has_pauth", "has_dotprod"]),
+    (
+        "armv8.6-a",
+        &["has_lse", "has_pauth", "has_dotprod", "has_i8mm"],
+    ),
+    ("cortex-a53", &[]),
+    ("cortex-a57", &[]),
+    ("cortex-a72", &[]),
+    ("cortex-a76", &["has_lse", "has_fp16", "has_dotprod"]),
+    ("neoverse-n1", &["has_lse", "has_fp16", "has_dotprod"]),
+    (
+        "neoverse-v1",
+        &[
+            "has_lse",
+            "has_pauth",
+            "has_fp16",
+            "has_dotprod",
+            "has_i8mm",
+        ],
+    ),
+];
+
+/// The same for RISC-V: extensions as a compiler's `-march` groups them, and what the profiles make
+/// mandatory (RISC-V Profiles, "RVA22U64" and "RVA23U64").
+const RISCV64: &[Processor] = &[
+    ("rv64g", &[]),
+    ("rv64gc", &["has_c"]),
+    ("rv64gcv", &["has_c", "has_v"]),
+    (
+        "rva22u64",
+        &["has_c", "has_zba", "has_zbb", "has_zbs", "has_zfhmin"],
+    ),
+    (
+        "rva23u64",
+        &[
+            "has_c",
+            "has_v",
+            "has_zba",
+            "has_zbb",
+            "has_zbs",
+            "has_zcb",
+            "has_zfa",
+            "has_zfhmin",
+            "has_zicond",
+            "has_zvbb",
+        ],
+    ),
+];
+
+fn processors(machine: Machine) -> &'static [Processor] {
+    match machine {
+        Machine::X86_64 => &[],
+        Machine::Aarch64 => AARCH64,
+        Machine::Riscv64 => RISCV64,
     }
 }
 
@@ -70,42 +136,30 @@ pub fn build(options: &Options, convention: Convention) -> Result<OwnedTargetIsa
     // out, and with it everything that needs both.
     if has(&*isa, "has_avx2") && !has(&*isa, "has_avx") {
         let mut builder = builder(options)?;
-        enable(&mut builder, "has_avx")?;
+        enable(&mut builder, options.target, "has_avx")?;
         return finish(builder);
     }
     Ok(isa)
 }
 
 fn builder(options: &Options) -> Result<isa::Builder, Error> {
-    let unknown = |e: &dyn std::fmt::Display| {
-        Error::Options(format!(
-            "no code generator for the target {}: {e}",
-            options.target
-        ))
-    };
-    if options.target.architecture != Architecture::X86_64 {
-        return Err(unknown(&"only x86_64 is supported so far"));
-    }
-    let mut builder = isa::lookup(options.target.clone()).map_err(|e| unknown(&e))?;
+    let machine = options.target;
+    let triple = format!("{machine}-unknown-none-elf");
+    let triple: Triple = triple.parse().expect("all our machines are known");
+    let mut builder = isa::lookup(triple)
+        .map_err(|e| Error::Options(format!("no code generator for {machine}: {e}")))?;
     match &options.cpu {
-        Cpu::Baseline => {
-            for name in baseline(options.target.architecture) {
-                enable(&mut builder, name)?;
-            }
+        Cpu::Baseline => enable(&mut builder, machine, baseline(machine))?,
+        Cpu::Native if Machine::HOST != Some(machine) => {
+            return Err(Error::Options(format!(
+                "--cpu native: the target {machine} is not this machine; name a processor"
+            )));
         }
-        Cpu::Native => {
-            if options.target.architecture != Triple::host().architecture {
-                return Err(Error::Options(format!(
-                    "--cpu native: the target {} is not this machine",
-                    options.target
-                )));
-            }
-            cranelift_native::infer_native_flags(&mut builder)
-                .map_err(|e| Error::Options(format!("--cpu native: {e}")))?;
-        }
+        Cpu::Native => cranelift_native::infer_native_flags(&mut builder)
+            .map_err(|e| Error::Options(format!("--cpu native: {e}")))?,
         Cpu::Named(names) => {
             for name in names {
-                enable(&mut builder, name)?;
+                enable(&mut builder, machine, name)?;
             }
         }
     }
@@ -119,17 +173,41 @@ fn has(isa: &dyn TargetIsa, name: &str) -> bool {
     flag.is_some_and(|flag| flag.as_bool() == Some(true))
 }
 
-fn enable(builder: &mut isa::Builder, name: &str) -> Result<(), Error> {
-    builder
-        .enable(name)
-        .or_else(|_| builder.enable(&format!("has_{name}")))
-        .map_err(|_| {
-            let known: Vec<&str> = builder.iter().map(|setting| setting.name).collect();
-            Error::Options(format!(
-                "--cpu: unknown name `{name}`; known are {}",
+/// Permits what a processor has, or one feature, with or without Cranelift's `has_`.
+fn enable(builder: &mut isa::Builder, machine: Machine, name: &str) -> Result<(), Error> {
+    let ours = processors(machine);
+    if let Some((_, features)) = ours.iter().find(|(known, _)| *known == name) {
+        for feature in *features {
+            builder
+                .enable(feature)
+                .expect("the pinned code generator has these features");
+        }
+        return Ok(());
+    }
+    // What is neither a feature nor a processor changes how code is made: that is not the
+    // user's to choose.
+    let chosen = |setting: &str| {
+        let mut settings = builder.iter().filter(is_processor);
+        settings.any(|known| known.name == setting)
+    };
+    let prefixed = format!("has_{name}");
+    let found = [name, &prefixed].into_iter().find(|name| chosen(name));
+    match found.map(|name| builder.enable(name)) {
+        Some(Ok(())) => Ok(()),
+        _ => {
+            let settings = builder.iter().filter(is_processor).map(|known| known.name);
+            let known: Vec<&str> = ours.iter().map(|p| p.0).chain(settings).collect();
+            Err(Error::Options(format!(
+                "--cpu: unknown name `{name}`; known on {machine} are {}",
                 known.join(", ")
-            ))
-        })
+            )))
+        }
+    }
+}
+
+/// Whether a setting of the code generator is a feature of the processor, or a processor.
+fn is_processor(setting: &settings::Setting) -> bool {
+    setting.kind == settings::SettingKind::Preset || setting.name.starts_with("has_")
 }
 
 fn flags(options: &Options, convention: Convention) -> settings::Flags {
@@ -178,7 +256,7 @@ pub fn missing_for_vectors(isa: &dyn TargetIsa) -> Option<&'static str> {
         ),
         Architecture::Riscv64(_) => (
             &["has_v"],
-            "vectors (v128) on RISC-V need the V extension: `--cpu has_v`",
+            "vectors (v128) on RISC-V need the V extension: `--cpu rv64gcv`",
         ),
         _ => return None,
     };

@@ -34,6 +34,7 @@ pub use error::{Error, Place};
 pub use features::{DEFAULT_FEATURES, SUPPORTED_FEATURES};
 pub use isa::Cpu;
 pub use options::{Bounds, MemoryBase, OptLevel, Options};
+pub use wasm_aot_object::Machine;
 pub use wasmparser::WasmFeatures;
 
 /// Compiles a module, binary or text, to the bytes of an ELF64 `ET_REL` object.

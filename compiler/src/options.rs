@@ -3,8 +3,7 @@
 
 use crate::features::DEFAULT_FEATURES;
 use crate::isa::Cpu;
-use target_lexicon::Triple;
-use wasm_aot_object::{DEFAULT_GC_HEAP, DEFAULT_MEMORY_BASE};
+use wasm_aot_object::{DEFAULT_GC_HEAP, Machine};
 use wasmparser::WasmFeatures;
 
 /// How an access outside a linear memory is caught.
@@ -18,8 +17,11 @@ pub enum Bounds {
 }
 
 /// Where byte 0 of a linear memory is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum MemoryBase {
+    /// At the address that suits the target best ([`Machine::default_memory_base`]).
+    #[default]
+    Default,
     /// At this address, known to the code. For memory 0; further ones are relocatable.
     Constant(u64),
     /// At the address of a symbol that the loader defines.
@@ -49,8 +51,8 @@ pub struct Options {
     pub bounds: Bounds,
     /// Where linear memory is.
     pub memory_base: MemoryBase,
-    /// The architecture; its operating system does not matter.
-    pub target: Triple,
+    /// The architecture.
+    pub target: Machine,
     /// What the code may use of the processor.
     pub cpu: Cpu,
     /// How much to optimise.
@@ -68,12 +70,23 @@ impl Default for Options {
             module_name: wasm_aot_symbols::DEFAULT_MODULE.into(),
             features: DEFAULT_FEATURES,
             bounds: Bounds::default(),
-            memory_base: MemoryBase::Constant(DEFAULT_MEMORY_BASE),
-            target: Triple::host(),
+            memory_base: MemoryBase::default(),
+            target: Machine::HOST.unwrap_or(Machine::X86_64),
             cpu: Cpu::Baseline,
             opt_level: OptLevel::default(),
             gc_heap: DEFAULT_GC_HEAP,
             verify: cfg!(debug_assertions),
+        }
+    }
+}
+
+impl Options {
+    /// The address of byte 0 of memory 0, `None` where the loader chooses.
+    pub(crate) fn constant_base(&self) -> Option<u64> {
+        match self.memory_base {
+            MemoryBase::Default => Some(self.target.default_memory_base()),
+            MemoryBase::Constant(base) => Some(base),
+            MemoryBase::Relocatable => None,
         }
     }
 }

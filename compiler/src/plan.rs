@@ -8,7 +8,7 @@
 use crate::error::Error;
 use crate::heap::{self, StructLayout};
 use crate::module::{Element, ElementItem, MAX_TABLE_ELEMENTS, Module, SegmentMode};
-use crate::options::{Bounds, MemoryBase, Options};
+use crate::options::{Bounds, Options};
 use crate::types::{self, TypePlan};
 use cranelift_codegen::ir::UserExternalName;
 use std::collections::BTreeSet;
@@ -554,13 +554,13 @@ impl<'o> Plan<'o> {
 }
 
 fn check_memory_base(options: &Options) -> Result<(), Error> {
-    match options.memory_base {
-        MemoryBase::Constant(base)
-            if base == 0 || !base.is_multiple_of(WASM_PAGE) || base >= 1 << 31 =>
-        {
+    let limit = options.target.memory_base_limit();
+    match options.constant_base() {
+        Some(base) if base == 0 || !base.is_multiple_of(WASM_PAGE) || base >= limit => {
             Err(Error::Options(format!(
-                "--memory-base {base:#x}: must be a multiple of 0x10000 above 0 and below \
-                 0x80000000, so that it fits an instruction"
+                "--memory-base {base:#x}: must be a multiple of 0x10000 above 0 and, on {}, below \
+                 {limit:#x}",
+                options.target
             )))
         }
         _ => Ok(()),
@@ -572,8 +572,8 @@ fn memories(module: &Module<'_>, options: &Options) -> Result<Vec<MemoryPlan>, E
         let ty = item.ty;
         let imported = item.import.is_some();
         let max_pages = ty.maximum.unwrap_or(1 << 16);
-        let base = match options.memory_base {
-            MemoryBase::Constant(base) if index == 0 && !imported => Base::Constant(base),
+        let base = match options.constant_base() {
+            Some(base) if index == 0 && !imported => Base::Constant(base),
             _ => Base::Symbol,
         };
         let fixed = !imported && ty.maximum == Some(ty.initial);

@@ -8,7 +8,7 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
-use wasm_aot_compiler::{Bounds, Cpu, MemoryBase, OptLevel, Options, features};
+use wasm_aot_compiler::{Bounds, Cpu, Machine, MemoryBase, OptLevel, Options, features};
 
 /// How accesses to linear memory are checked.
 #[derive(Clone, Copy, ValueEnum)]
@@ -40,17 +40,19 @@ pub struct CompilerArguments {
     /// How accesses to linear memory are checked.
     #[arg(long, value_enum, default_value = "guard", value_name = "HOW")]
     bounds: BoundsArgument,
-    /// Address of byte 0 of the linear memory (a multiple of 0x10000 below 2 GiB), or
-    /// `relocate` to let the loader choose.
-    #[arg(long, default_value = "0x10000000", value_parser = memory_base, value_name = "ADDRESS")]
-    memory_base: MemoryBase,
-    /// What the code may use: `baseline` (x86-64-v2), `native` (this machine), or a
-    /// comma-separated list of processors and features as Cranelift names them
-    /// (`x86-64-v3`, `has_avx`).
+    /// Address of byte 0 of the linear memory (a multiple of 0x10000; below 2 GiB on x86_64,
+    /// 128 GiB elsewhere), or `relocate` to let the loader choose [default: 0x10000000 on x86_64,
+    /// 0x100000000 elsewhere].
+    #[arg(long, value_parser = memory_base, value_name = "ADDRESS")]
+    memory_base: Option<MemoryBase>,
+    /// What the code may use: `baseline` (x86-64-v2, armv8-a, rv64gc), `native` (this machine), or
+    /// a comma-separated list of processors and features (`x86-64-v3`, `neoverse-n1`, `rv64gcv`,
+    /// `has_avx`); an unknown name lists those that are known.
     #[arg(long, default_value = "baseline", value_name = "CPU")]
     cpu: String,
-    /// Target architecture (a triple; only its architecture matters).
-    #[arg(long, value_name = "TRIPLE")]
+    /// Target architecture: x86_64, aarch64, riscv64, or a triple that begins with one [default:
+    /// this machine's].
+    #[arg(long, value_name = "ARCHITECTURE")]
     target: Option<String>,
     /// Optimisation level.
     #[arg(
@@ -88,15 +90,12 @@ impl CompilerArguments {
             ..Options::default()
         };
         if let Some(target) = &self.target {
-            // A bare architecture is enough.
-            let triple = if target.contains('-') {
-                target.clone()
-            } else {
-                format!("{target}-unknown-unknown-elf")
-            };
-            options.target = match triple.parse() {
-                Ok(triple) => triple,
-                Err(error) => bail!("--target {target}: {error}"),
+            options.target = match Machine::from_triple(target) {
+                Some(machine) => machine,
+                None => bail!(
+                    "--target {target}: no such architecture; there are {}",
+                    Machine::ALL.map(Machine::name).join(", ")
+                ),
             };
         }
         for list in &self.wasm {
@@ -107,7 +106,7 @@ impl CompilerArguments {
             BoundsArgument::Guard => Bounds::Guard,
             BoundsArgument::Explicit => Bounds::Explicit,
         };
-        options.memory_base = self.memory_base;
+        options.memory_base = self.memory_base.unwrap_or_default();
         options.cpu = Cpu::parse(&self.cpu);
         options.opt_level = match self.opt_level {
             OptArgument::None => OptLevel::None,

@@ -9,7 +9,7 @@ use crate::build::CompilerArguments;
 use crate::{files, share};
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use object::read::elf::ElfFile64;
+use object::read::elf::{ElfFile64, FileHeader};
 use object::write::{self, Relocation, StandardSection, SymbolSection};
 use object::{
     Architecture, BinaryFormat, Endianness, LittleEndian, Object, ObjectSection, RelocationFlags,
@@ -19,7 +19,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use wasm_aot_object::meta::{Kind, Meta, entity};
-use wasm_aot_object::{WASM_PAGE, section};
+use wasm_aot_object::{Machine, WASM_PAGE, section};
 use wasm_aot_symbols::{BASE_SUFFIX, INSTANTIATE_SUFFIX, encode};
 
 /// Where memories with a relocatable base are put in a linked executable: above the program.
@@ -107,9 +107,22 @@ fn run(command: &mut Command, linker: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The start-up code is made for x86-64 only.
+fn check_machine(number: u16) -> Result<()> {
+    match Machine::from_elf(number) {
+        Some(Machine::X86_64) => Ok(()),
+        Some(other) => bail!(
+            "the object is for {other}; executables are made for x86_64 only, build it with \
+             `--target x86_64`"
+        ),
+        None => bail!("the object is for an unknown machine (ELF number {number})"),
+    }
+}
+
 /// The object with the symbol `wasm_aot_entry`.
 fn entry_object(bytes: &[u8]) -> Result<Vec<u8>> {
     let file = ElfFile64::<LittleEndian>::parse(bytes).context("not an ELF64 object")?;
+    check_machine(file.elf_header().e_machine(LittleEndian).0)?;
     let Some(section) = file.section_by_name(section::META) else {
         bail!("not a wasm-aot object: it has no section {}", section::META);
     };

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::module::SegmentMode;
 use crate::plan::{Base, Const, Convention, Symbol, TableStorage, global_name};
 use object::write::{StandardSection, SymbolSection};
-use object::{SymbolKind, SymbolScope, elf};
+use object::{SymbolKind, SymbolScope};
 use wasm_aot_object::WASM_PAGE;
 use wasm_aot_object::descriptor::FUNCREF_EXTENDED;
 
@@ -231,7 +231,7 @@ impl Emitter<'_> {
                 Word::Text(offset) => (self.object.section_symbol(self.text), offset as i64),
             };
             let place = offset + position as u64 * 8;
-            self.relocate(section, place, target, addend, elf::R_X86_64_64)?;
+            self.relocate(section, place, target, addend, self.arch.address)?;
         }
         Ok(())
     }

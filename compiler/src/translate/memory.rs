@@ -11,7 +11,7 @@ use crate::options::Bounds;
 use crate::plan::{Base, Symbol};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{Endianness, InstBuilder, MemFlagsData, Opcode, Type, Value, types};
-use wasm_aot_object::{descriptor, table::NO_WASM_OFFSET};
+use wasm_aot_object::{Machine, descriptor, table::NO_WASM_OFFSET};
 use wasm_aot_symbols::Runtime;
 use wasm_aot_trap::TrapCode as Trap;
 use wasmparser::{MemArg, MemArgTarget};
@@ -23,6 +23,33 @@ pub fn flags() -> MemFlagsData {
     MemFlagsData::new()
         .with_endianness(Endianness::Little)
         .with_trap_code(Some(trap_code(Trap::MemoryOutOfBounds)))
+}
+
+/// What of base and static offset goes into the instruction.
+enum Displacement {
+    /// Both, where the sum fits.
+    WithBase,
+    /// The offset; the base is added in a register, in the same instruction where that has room
+    /// for it, or once for all accesses by the same index.
+    Beside(i32),
+    /// Neither: their sum is added.
+    None,
+}
+
+/// Where an access of so many bytes at this static offset has its constants.
+fn displacement(machine: Machine, offset: u64, size: u64) -> Displacement {
+    let fits = match machine {
+        Machine::X86_64 => return Displacement::WithBase,
+        // Nine bits with a sign, or twelve in units of the access (Arm Architecture Reference
+        // Manual, "Load/store addressing modes").
+        Machine::Aarch64 => offset < 256 || offset.is_multiple_of(size) && offset / size < 4096,
+        // Twelve bits with a sign.
+        Machine::Riscv64 => offset < 2048,
+    };
+    match i32::try_from(offset) {
+        Ok(offset) if fits => Displacement::Beside(offset),
+        _ => Displacement::None,
+    }
 }
 
 impl Translator<'_, '_> {
@@ -59,16 +86,19 @@ impl Translator<'_, '_> {
         }
         let offset = argument.offset;
         match self.env.plan.memories[memory_of(argument) as usize].base {
-            Base::Constant(base) => match i32::try_from(base + offset) {
-                Ok(displacement) => (index, displacement),
-                Err(_) => {
-                    let start = self
-                        .builder
-                        .ins()
-                        .iconst(types::I64, (base + offset) as i64);
-                    (self.builder.ins().iadd(start, index), 0)
-                }
-            },
+            Base::Constant(base) => {
+                let displacement = displacement(self.env.plan.options.target, offset, size);
+                let (start, displacement) = match displacement {
+                    Displacement::WithBase => match i32::try_from(base + offset) {
+                        Ok(displacement) => return (index, displacement),
+                        Err(_) => (base + offset, 0),
+                    },
+                    Displacement::Beside(displacement) => (base, displacement),
+                    Displacement::None => (base + offset, 0),
+                };
+                let start = self.builder.ins().iconst(types::I64, start as i64);
+                (self.builder.ins().iadd(start, index), displacement)
+            }
             Base::Symbol => {
                 let base = self.memory_base(memory_of(argument));
                 let address = self.builder.ins().iadd(base, index);

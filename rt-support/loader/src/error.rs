@@ -3,8 +3,8 @@
 
 use crate::symbol::{UndefinedKind, UndefinedSymbol};
 use core::fmt;
-use wasm_aot_object::FormatError;
 use wasm_aot_object::meta::{Kind, Meta};
+use wasm_aot_object::{FormatError, Machine};
 
 /// Why an object cannot be loaded. Names borrow from the object's bytes.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,7 @@ pub enum LoadError<'a> {
         /// The one it was built for (`e_machine`).
         found: u16,
         /// The one this loader runs on.
-        expected: u16,
+        expected: Machine,
     },
     /// The file contradicts itself.
     Malformed {
@@ -118,9 +118,9 @@ impl fmt::Display for LoadError<'_> {
             Self::Architecture { found, expected } => write!(
                 f,
                 "the object is for {}, but this loader runs on {}; build it with `--target {}`",
-                Machine(found),
-                Machine(expected),
-                Machine(expected)
+                Number(found),
+                expected,
+                expected
             ),
             Self::Malformed { what, index } => write!(
                 f,
@@ -246,16 +246,14 @@ impl fmt::Display for Unresolved<'_> {
 
 impl core::error::Error for LoadError<'_> {}
 
-/// An architecture as `--target` spells it.
-struct Machine(u16);
+/// The architecture with a number in an ELF header, as `--target` spells it.
+struct Number(u16);
 
-impl fmt::Display for Machine {
+impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            elf::abi::EM_X86_64 => f.write_str("x86_64"),
-            elf::abi::EM_AARCH64 => f.write_str("aarch64"),
-            elf::abi::EM_RISCV => f.write_str("riscv64"),
-            other => write!(f, "an unknown machine (ELF number {other})"),
+        match Machine::from_elf(self.0) {
+            Some(machine) => machine.fmt(f),
+            None => write!(f, "an unknown machine (ELF number {})", self.0),
         }
     }
 }

@@ -20,8 +20,11 @@ pub const MAX_IMAGE: u64 = 1 << 31;
 /// The most sections with contents; `wasm-aot build` writes five.
 pub(crate) const MAX_SECTIONS: usize = 48;
 
-/// Bytes of a veneer: a jump through the eight bytes behind it.
-pub(crate) const VENEER: u64 = 16;
+/// Bytes of a veneer: a jump (of at most 16 bytes) through the eight bytes behind it.
+pub(crate) const VENEER: u64 = 24;
+
+/// What the code and the address in a veneer want to be aligned to.
+const VENEER_ALIGNMENT: u64 = 8;
 
 /// Bytes that the image keeps for an undefined symbol: its veneer, and its number.
 const BYTES_PER_UNDEFINED: u64 = VENEER + 4;
@@ -116,7 +119,7 @@ impl Placement {
         self.arrange_part(&mut end, |section| {
             section.part == Part::Text && section.index != text
         })?;
-        let veneers_start = end.next_multiple_of(VENEER);
+        let veneers_start = end.next_multiple_of(VENEER_ALIGNMENT);
         let veneers = veneers_start..veneers_start + undefined * BYTES_PER_UNDEFINED;
         end = limit(veneers.end)?.next_multiple_of(PAGE);
         let text = 0..end;

@@ -2,7 +2,7 @@
 //! Writes an object's image: contents, veneers, relocations.
 //!
 //! Every undefined symbol is resolved exactly once, before anything else, and the result is kept
-//! in its veneer: so a symbol costs 20 bytes of the image and nothing needs an allocator. The
+//! in its veneer: so a symbol costs 28 bytes of the image and nothing needs an allocator. The
 //! numbers of the undefined symbols follow the veneers, ascending, to find a veneer by.
 
 use crate::arch::{Refused, veneer_target};
@@ -23,7 +23,7 @@ pub struct Loaded {
     pub resolved: usize,
 }
 
-/// A symbol's address as a relocation needs it.
+/// A relocation's symbol as an address.
 struct Target {
     address: u64,
     /// A jump to it within the image.
@@ -38,7 +38,8 @@ impl<'a> Object<'a> {
     /// address of a weak one that it does not know is 0.
     ///
     /// The caller maps [`Layout::text`] executable and [`Layout::read_only`] read-only
-    /// afterwards, and provides the memories and growable tables that the metadata asks for.
+    /// afterwards, tells the instruction cache where that does not see what is written (AArch64,
+    /// RISC-V), and provides the memories and growable tables that the metadata asks for.
     ///
     /// # Errors
     /// Where `image` or `address` do not fit, `resolve` does not know a symbol, or something is
@@ -144,8 +145,19 @@ impl<'a> Object<'a> {
         image: &mut [u8],
         address: u64,
     ) -> Result<(), LoadError<'a>> {
-        for relocation in relocations.iter() {
-            let Some(target) = self.target(image, &relocation, address) else {
+        for (index, relocation) in relocations.iter().enumerate() {
+            let kind = relocation.r_type;
+            // The low part of an address has symbol, addend and place of the high part.
+            let value = match (self.arch.high_part)(kind) {
+                None => relocation.clone(),
+                Some(high) => self
+                    .high_part(section, relocations, &relocation, high)
+                    .ok_or(LoadError::Malformed {
+                        what: "a relocation of the low part of an address, without high part",
+                        index,
+                    })?,
+            };
+            let Some(target) = self.target(image, &value, address) else {
                 return Err(LoadError::RelocationTarget {
                     section: self.section_name(section.index),
                     offset: relocation.r_offset,
@@ -153,14 +165,12 @@ impl<'a> Object<'a> {
                 });
             };
             let offset = section.offset + relocation.r_offset;
-            let place = address + offset;
-            let kind = relocation.r_type;
+            let place = address + section.offset + value.r_offset;
             let width = (self.arch.width)(kind).unwrap_or(0);
             let field = image
                 .get_mut(offset as usize..offset as usize + width)
                 .unwrap_or_default();
-            let mut apply =
-                |symbol| (self.arch.apply)(kind, field, symbol, relocation.r_addend, place);
+            let mut apply = |symbol| (self.arch.apply)(kind, field, symbol, value.r_addend, place);
             let mut result = apply(target.address);
             if result == Err(Refused::Overflow)
                 && (self.arch.is_call)(kind)
@@ -168,9 +178,36 @@ impl<'a> Object<'a> {
             {
                 result = apply(veneer);
             }
-            result.map_err(|refused| self.refusal(refused, section, &relocation, &target))?;
+            result.map_err(|refused| self.refusal(refused, section, &value, &target))?;
         }
         Ok(())
+    }
+
+    /// The relocation of the high part of an address, which is where the symbol of that of the
+    /// low part is. Relocations are in the order of their offsets, as all compilers write them.
+    fn high_part(
+        &self,
+        section: &Placed,
+        relocations: &Relocations<'a>,
+        low: &Rela,
+        kind: u32,
+    ) -> Option<Rela> {
+        let label = self.symbol_at(low.r_sym as usize)?;
+        if usize::from(label.st_shndx) != section.index {
+            return None;
+        }
+        let (mut start, mut end) = (0, relocations.len());
+        while start < end {
+            let middle = start + (end - start) / 2;
+            if relocations.get(middle).ok()?.r_offset < label.st_value {
+                start = middle + 1;
+            } else {
+                end = middle;
+            }
+        }
+        // Beside it there can be a permission to relax.
+        let mut there = (start..start + 2).filter_map(|index| relocations.get(index).ok());
+        there.find(|high| high.r_offset == label.st_value && high.r_type == kind)
     }
 
     fn target(&self, image: &[u8], relocation: &Rela, address: u64) -> Option<Target> {

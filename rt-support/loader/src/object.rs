@@ -17,6 +17,7 @@ use elf::section::{SectionHeader, SectionHeaderTable};
 use elf::string_table::StringTable;
 use elf::symbol::{Symbol, SymbolTable};
 use elf::{ElfBytes, ParseError};
+use wasm_aot_object::Machine;
 use wasm_aot_object::meta::Meta;
 use wasm_aot_object::section as own;
 use wasm_aot_object::table::{AddressMap, TrapTable};
@@ -48,7 +49,15 @@ impl<'a> Object<'a> {
     /// # Errors
     /// Where they are not a well-formed wasm-aot object for this architecture.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, LoadError<'a>> {
-        let arch = arch::HOST;
+        Self::parse_for(bytes, arch::HOST)
+    }
+
+    /// Like [`Object::parse`], for code that will run elsewhere.
+    ///
+    /// # Errors
+    /// Where they are not a well-formed wasm-aot object for that architecture.
+    pub fn parse_for(bytes: &'a [u8], machine: Machine) -> Result<Self, LoadError<'a>> {
+        let arch = arch::of(machine);
         let file = header(bytes, arch)?;
         let malformed = |what, index| LoadError::Malformed { what, index };
         let (Some(sections), Some(section_names)) = file
@@ -338,7 +347,7 @@ fn header<'a>(bytes: &'a [u8], arch: Arch) -> Result<ElfBytes<'a, LittleEndian>,
     if file.ehdr.class != Class::ELF64 {
         return Err(not("a 32-bit ELF file"));
     }
-    if file.ehdr.e_machine != arch.machine {
+    if file.ehdr.e_machine != arch.machine.elf() {
         return Err(LoadError::Architecture {
             found: file.ehdr.e_machine,
             expected: arch.machine,

@@ -6,15 +6,21 @@
 //!
 //! # What the stack looks like
 //!
-//! Compiled x86-64 code that calls, or needs a frame, begins with `push %rbp; mov %rsp,%rbp`: so
-//! the caller's frame pointer is at `(%rbp)` and the return address at `8(%rbp)`. A function
-//! whose [`FunctionRecord::frame_size`] is 8 has nothing but its return address on the stack. A
-//! host function that compiled code calls may keep no frame pointer; then `%rbp` is still its
-//! caller's, or the walk ends there.
+//! Compiled code that calls, or needs a frame, begins by making one, in which the frame pointer
+//! leads to the caller's frame pointer and the return address is eight bytes above that: with
+//! `push %rbp; mov %rsp,%rbp` on x86-64, `stp x29, x30, [sp, #-16]!; mov x29, sp` on AArch64, the
+//! same in four instructions on RISC-V (`frame`). A function whose [`FunctionRecord::frame_size`]
+//! is [`Machine::frameless_bytes`] has pushed nothing. A host function that compiled code calls
+//! may keep no frame pointer; then the register is still its caller's, or the walk ends there.
+//!
+//! [`Machine::frameless_bytes`]: wasm_aot_object::Machine::frameless_bytes
 
+mod frame;
 mod report;
 
+use crate::arch::HOST;
 use core::ops::Range;
+use frame::{Convention, Return};
 pub use report::{Frame, MAX_FRAMES, TrapReport};
 use wasm_aot_object::meta::{FunctionRecord, Meta, NONE};
 use wasm_aot_object::table::{AddressMap, TrapTable};
@@ -23,7 +29,7 @@ use wasm_aot_trap::TrapCode;
 /// What the processor complained about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FaultKind {
-    /// An invalid opcode (`ud2`).
+    /// An invalid opcode (`ud2`, `udf`, `unimp`).
     IllegalInstruction,
     /// A divide error.
     Divide,
@@ -46,6 +52,8 @@ pub struct Fault {
     pub sp: u64,
     /// Frame pointer.
     pub fp: u64,
+    /// Link register (`x30`, `ra`); anything on x86-64, which has none.
+    pub link: u64,
 }
 
 /// The stack of the faulting thread.
@@ -136,6 +144,7 @@ pub fn report_as<'a>(
 ) -> TrapReport<'a> {
     let mut report = TrapReport::new(code, *fault);
     Walk {
+        convention: frame::of(HOST),
         stack,
         find,
         read_word,
@@ -164,7 +173,7 @@ pub fn trap_code<'a>(
 }
 
 /// Whether a trap of this code can show itself by this kind of fault. An illegal instruction can
-/// be any (compiled code branches to `ud2`).
+/// be any (compiled code branches to one).
 fn fits(kind: FaultKind, code: TrapCode) -> bool {
     match kind {
         FaultKind::IllegalInstruction => true,
@@ -183,16 +192,11 @@ fn fits(kind: FaultKind, code: TrapCode) -> bool {
     }
 }
 
-/// Bytes of the `push %rbp` that begins a function with a frame.
-const PUSH: u32 = 1;
-
 /// A walk never takes more steps than this, whatever the stack holds.
 const MAX_STEPS: usize = 4096;
 
-/// Bytes of the stack that nothing but a return address takes.
-const NO_FRAME: u32 = 8;
-
 struct Walk<'a, 'w> {
+    convention: Convention,
     stack: &'w Stack,
     find: &'w dyn Fn(u64) -> Option<Module<'a>>,
     read_word: &'w mut dyn FnMut(u64) -> Option<u64>,
@@ -226,26 +230,34 @@ impl<'a> Walk<'a, '_> {
     fn innermost(&mut self, fault: &Fault, report: &mut TrapReport<'a>) -> Option<(u64, u64)> {
         let module = (self.find)(fault.pc);
         let Some((frame, function, offset)) = module.and_then(|m| m.frame(fault.pc)) else {
-            // Host code. Where the word on top of the stack is a return address into compiled
-            // code, it was called from there and has pushed nothing.
-            let top = self.word(fault.sp);
-            let direct = top.filter(|&address| {
+            // Host code. Where the return address of a function that has pushed nothing leads
+            // into compiled code, it was called from there.
+            let direct = self.outside(fault, self.convention.called);
+            let direct = direct.filter(|&(address, _)| {
                 let call = address.wrapping_sub(1);
                 (self.find)(call).is_some_and(|module| module.function(call).is_some())
             });
-            return match direct {
-                Some(address) => Some((address, fault.fp)),
-                None => self.caller(fault.fp),
-            };
+            return direct.or_else(|| self.caller(fault.fp));
         };
         report.push(frame);
         let inside = offset - function.text_offset.get();
-        if function.frame_size.get() == NO_FRAME || inside == 0 {
-            Some((self.word(fault.sp)?, fault.fp))
-        } else if inside == PUSH {
-            Some((self.word(fault.sp.checked_add(8)?)?, fault.fp))
+        let place = if function.frame_size.get() == self.convention.machine.frameless_bytes() {
+            self.convention.called
         } else {
-            self.caller(fault.fp)
+            let features = module.map_or("", |module| module.meta.cpu_features());
+            (self.convention.within)(inside, features)
+        };
+        self.outside(fault, place)
+    }
+
+    /// The return address out of the innermost function, and its caller's frame pointer.
+    fn outside(&mut self, fault: &Fault, place: Return) -> Option<(u64, u64)> {
+        match place {
+            Return::Stack(distance) => {
+                Some((self.word(fault.sp.checked_add(distance)?)?, fault.fp))
+            }
+            Return::Link => Some((fault.link, fault.fp)),
+            Return::Frame => self.caller(fault.fp),
         }
     }
 

@@ -24,22 +24,19 @@
 extern crate alloc;
 
 pub mod descriptor;
+mod machine;
 pub mod meta;
 pub mod stackmap;
 pub mod table;
 
 use core::fmt;
+pub use machine::Machine;
 
 /// The version of everything this crate defines. A loader refuses any other.
 pub const FORMAT_VERSION: u32 = 1;
 
 /// The size of a WebAssembly page in bytes (core specification, "Memory Instances").
 pub const WASM_PAGE: u64 = 65_536;
-
-/// Where `--memory-base` puts byte 0 of a linear memory unless told otherwise: low enough that
-/// base plus a static offset of up to 1.75 GiB is one 32-bit displacement, high enough that a
-/// loader has 256 MiB below it for code, data and stack.
-pub const DEFAULT_MEMORY_BASE: u64 = 0x1000_0000;
 
 /// Bytes of address space, counted from the base, that guard mode claims for a 32-bit memory:
 /// the highest index (2^32 - 1) plus the highest static offset (2^32 - 1) plus the widest access

@@ -122,6 +122,7 @@ unsafe extern "C" fn handle(signal: c_int, info: *const SignalInfo, context: *co
         kind,
         sp: context.registers[register::RSP],
         fp: context.registers[register::RBP],
+        link: 0,
     };
     // SAFETY: written once, by `install`.
     let stack = unsafe { (*STATE.stack.get()).clone() };

@@ -55,6 +55,7 @@ fn registers(app: &Running<'_>, kind: FaultKind, address: Option<u64>) -> Fault 
         kind,
         sp: registers.rsp,
         fp: registers.rbp,
+        link: 0,
     }
 }
 

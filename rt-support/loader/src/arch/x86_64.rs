@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! x86-64 (System V ABI, AMD64 supplement, section 4.4 "Relocation").
 
-use super::{Arch, Refused};
+use super::{Arch, Refused, Veneer, veneer_of, word};
 use elf::abi;
+use wasm_aot_object::Machine;
 
 pub(crate) const ARCH: Arch = Arch {
-    machine: abi::EM_X86_64,
+    machine: Machine::X86_64,
     width,
     is_call: |kind| kind == abi::R_X86_64_PLT32,
+    high_part: |_| None,
     apply,
     veneer,
 };
@@ -34,11 +36,7 @@ fn apply(kind: u32, field: &mut [u8], symbol: u64, addend: i64, place: u64) -> R
         _ => return Err(Refused::Kind),
     };
     let bytes = value.to_le_bytes();
-    match (field.get_mut(..width), bytes.get(..width)) {
-        (Some(field), Some(bytes)) => field.copy_from_slice(bytes),
-        _ => return Err(Refused::Kind),
-    }
-    Ok(())
+    word(field, bytes.get(..width).unwrap_or_default())
 }
 
 fn signed(value: i64) -> Result<u64, Refused> {
@@ -50,10 +48,9 @@ fn overflow(_: core::num::TryFromIntError) -> Refused {
     Refused::Overflow
 }
 
-/// `jmp *2(%rip)`, two bytes that are never executed, the address.
-fn veneer(target: u64) -> [u8; 16] {
-    let [a, b, c, d, e, f, g, h] = target.to_le_bytes();
-    [0xff, 0x25, 2, 0, 0, 0, 0xcc, 0xcc, a, b, c, d, e, f, g, h]
+/// `jmp *10(%rip)`.
+fn veneer(target: u64) -> Veneer {
+    veneer_of(&[0xff, 0x25, 10, 0, 0, 0], target)
 }
 
 #[cfg(test)]
