@@ -1,59 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-//! What this processor has, in the names that Cranelift gives to features.
+//! What of this processor apps can use: an FXSAVE kernel does not keep wide registers apart
+//! between threads.
 
-use core::arch::x86_64::{__cpuid, __cpuid_count, __get_cpuid_max};
+use core::arch::x86_64::__cpuid;
 use sel4::sys::CONFIG_FXSAVE;
-
-/// Where CPUID shows a feature: leaf, register (1 EBX, 2 ECX), bit; whether it needs wide
-/// registers, which an FXSAVE kernel does not keep apart between threads.
-struct Feature(&'static str, u32, u32, u32, bool);
-
-/// Intel Software Developer's Manual, volume 2, CPUID.
-const FEATURES: &[Feature] = &[
-    Feature("has_sse3", 1, 2, 0, false),
-    Feature("has_ssse3", 1, 2, 9, false),
-    Feature("has_fma", 1, 2, 12, true),
-    Feature("has_cmpxchg16b", 1, 2, 13, false),
-    Feature("has_sse41", 1, 2, 19, false),
-    Feature("has_sse42", 1, 2, 20, false),
-    Feature("has_popcnt", 1, 2, 23, false),
-    Feature("has_avx", 1, 2, 28, true),
-    Feature("has_bmi1", 7, 1, 3, false),
-    Feature("has_avx2", 7, 1, 5, true),
-    Feature("has_bmi2", 7, 1, 8, false),
-    Feature("has_avx512f", 7, 1, 16, true),
-    Feature("has_avx512dq", 7, 1, 17, true),
-    Feature("has_avx512vl", 7, 1, 31, true),
-    Feature("has_avx512vbmi", 7, 2, 1, true),
-    Feature("has_avx512bitalg", 7, 2, 12, true),
-    Feature("has_lzcnt", 0x8000_0001, 2, 5, false),
-];
-
-fn bit(leaf: u32, register: u32, bit: u32) -> bool {
-    if __get_cpuid_max(leaf & 0x8000_0000).0 < leaf {
-        return false;
-    }
-    let answer = __cpuid_count(leaf, 0);
-    let word = if register == 1 {
-        answer.ebx
-    } else {
-        answer.ecx
-    };
-    word >> bit & 1 != 0
-}
+use wasm_aot_loader::cpu::x86_64::{has as processor_has, is_wide};
 
 /// Whether apps can use a feature: the processor has it, and the kernel keeps its registers.
 pub fn has(name: &str) -> bool {
-    FEATURES
-        .iter()
-        .find(|feature| feature.0 == name)
-        .is_some_and(|f| bit(f.1, f.2, f.3) && !(f.4 && CONFIG_FXSAVE))
+    processor_has(name) && !(CONFIG_FXSAVE && is_wide(name))
 }
 
 /// Whether a feature is missing because of the kernel's configuration alone.
 pub fn kernel_lacks(name: &str) -> bool {
-    let feature = FEATURES.iter().find(|feature| feature.0 == name);
-    feature.is_some_and(|f| bit(f.1, f.2, f.3) && f.4 && CONFIG_FXSAVE)
+    processor_has(name) && CONFIG_FXSAVE && is_wide(name)
 }
 
 /// Whether there is RDRAND.

@@ -99,11 +99,6 @@ impl Runtime {
         self.header.entry
     }
 
-    /// The function that stands for an import which nobody provides.
-    pub fn unknown_import(&self) -> u64 {
-        self.header.unknown_import
-    }
-
     /// Address of a function that the runtime exports.
     pub fn export(&self, name: &str) -> Option<u64> {
         self.entry_of(name).map(|entry| entry.address)

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! Whether this processor can run an object's code.
 
+#[cfg(target_arch = "x86_64")]
+pub mod x86_64;
+
 use crate::error::LoadError;
 use wasm_aot_object::meta::Meta;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! Why an object is refused: what is wrong, where, and what to do about it.
 
+use crate::link::LinkError;
 use crate::symbol::{UndefinedKind, UndefinedSymbol};
 use core::fmt;
 use wasm_aot_object::meta::{Kind, Meta};
@@ -93,6 +94,15 @@ pub enum LoadError<'a> {
     },
     /// An undefined symbol for which the caller has no definition.
     Unresolved(Unresolved<'a>),
+    /// What is there under an import's name does not fit it.
+    Import {
+        /// Module name of the import.
+        module: &'a str,
+        /// Field name of the import.
+        name: &'a str,
+        /// What differs.
+        error: LinkError<'a>,
+    },
     /// The code needs a processor feature that is not there.
     Cpu {
         /// The feature, as Cranelift names it.
@@ -170,6 +180,11 @@ impl fmt::Display for LoadError<'_> {
                  section that is loaded"
             ),
             Self::Unresolved(ref unresolved) => unresolved.fmt(f),
+            Self::Import {
+                module,
+                name,
+                ref error,
+            } => write!(f, "import `{module}.{name}`: {error}"),
             Self::Cpu { feature } => write!(
                 f,
                 "the code needs the processor feature `{feature}`, which this machine does not \

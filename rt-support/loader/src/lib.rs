@@ -19,6 +19,7 @@
 //! | [`load`] | how symbols and relocations become addresses |
 //! | `arch` | what the relocations of an architecture mean |
 //! | [`link`] | whether an export fits an import |
+//! | [`instances`] | which instance provides an import, where several share an address space |
 //! | [`cpu`] | whether this processor can run the code |
 //! | [`trap`] | which trap a fault is, and the backtrace |
 
@@ -35,6 +36,7 @@ extern crate std;
 mod arch;
 pub mod cpu;
 mod error;
+pub mod instances;
 pub mod layout;
 pub mod link;
 pub mod load;
@@ -49,4 +51,4 @@ pub use error::{LoadError, Unresolved};
 pub use layout::{Layout, PAGE};
 pub use load::Loaded;
 pub use object::Object;
-pub use symbol::{Definition, UndefinedKind, UndefinedSymbol};
+pub use symbol::{Definition, Resolution, UndefinedKind, UndefinedSymbol};

@@ -10,8 +10,18 @@ mod types;
 use core::fmt;
 use types::{is_subtype, is_value_subtype};
 use wasm_aot_object::meta::{
-    ExportRecord, ImportRecord, Kind, MemoryRecord, Meta, TableRecord, TypeRecord, entity,
+    ImportRecord, Kind, MemoryRecord, Meta, TableRecord, TypeRecord, entity,
 };
+
+/// Something of a module, as the metadata lists it: the type of a function, a memory, a table, a
+/// global.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Entity {
+    /// Which list.
+    pub kind: Kind,
+    /// Which one of it.
+    pub index: u32,
+}
 
 /// Why an export does not fit an import.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,6 +77,11 @@ pub enum LinkError<'a> {
         wanted: u64,
         /// That of the exporter.
         found: u64,
+    },
+    /// The host has a function of this name, but of another type.
+    Host {
+        /// The type that is imported.
+        wanted: &'a str,
     },
     /// Two objects number their types differently.
     TypeNumber {
@@ -134,6 +149,10 @@ impl fmt::Display for LinkError<'_> {
                 "the importer's code has a memory at {wanted:#x} built in, the exporter's is at \
                  {found:#x}; build both with the same `--memory-base` and `--bounds`"
             ),
+            Self::Host { wanted } => write!(
+                f,
+                "a function {wanted} is imported, the host's function of this name has another type"
+            ),
             Self::TypeNumber { id, one, other } => write!(
                 f,
                 "type number {id:#x} is {one} in one object and {other} in the other; \
@@ -145,7 +164,7 @@ impl fmt::Display for LinkError<'_> {
 
 impl core::error::Error for LinkError<'_> {}
 
-/// Checks one import against the export that is to provide it. `size` is the present size of an
+/// Checks one import against what is to provide it. `size` is the present size of an
 /// exported memory (pages) or table (elements) where the exporter is already running: it counts
 /// instead of the declared minimum.
 ///
@@ -155,14 +174,14 @@ pub fn check_import<'a>(
     importer: &Meta<'a>,
     import: &ImportRecord,
     exporter: &Meta<'a>,
-    export: &ExportRecord,
+    export: Entity,
     size: Option<u64>,
 ) -> Result<(), LinkError<'a>> {
-    let (wanted, found) = (import.kind(), export.kind());
+    let (wanted, found) = (import.kind(), export.kind);
     if wanted != found {
         return Err(LinkError::Kind { wanted, found });
     }
-    let (import, export) = (import.index.get() as usize, export.index.get() as usize);
+    let (import, export) = (import.index.get() as usize, export.index as usize);
     match wanted {
         Kind::Function => {
             let (Some(a), Some(b)) = (importer.types().get(import), exporter.types().get(export))

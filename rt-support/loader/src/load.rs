@@ -9,8 +9,9 @@ use crate::arch::{Refused, veneer_target};
 use crate::error::{LoadError, Unresolved};
 use crate::layout::{Layout, PAGE, Placed, VENEER};
 use crate::object::{Object, Relocations};
-use crate::symbol::UndefinedSymbol;
+use crate::symbol::{Resolution, UndefinedKind, UndefinedSymbol};
 use elf::relocation::Rela;
+use wasm_aot_object::meta::ImportRecord;
 
 /// Where an image was loaded.
 #[derive(Clone, Debug)]
@@ -34,8 +35,8 @@ impl<'a> Object<'a> {
     /// Writes the image into `image`, for running at `address`.
     ///
     /// `image` is where the bytes are written now, the first [`Layout::total`] of it; what it
-    /// held before does not matter. `resolve` gives the address of an undefined symbol. The
-    /// address of a weak one that it does not know is 0.
+    /// held before does not matter. `resolve` says what an undefined symbol becomes, `None` where
+    /// nobody defines it. A weak one that nobody defines is 0.
     ///
     /// The caller maps [`Layout::text`] executable and [`Layout::read_only`] read-only
     /// afterwards, tells the instruction cache where that does not see what is written (AArch64,
@@ -48,7 +49,7 @@ impl<'a> Object<'a> {
         &self,
         image: &mut [u8],
         address: u64,
-        resolve: &mut dyn FnMut(&UndefinedSymbol<'a>) -> Option<u64>,
+        resolve: &mut dyn FnMut(&UndefinedSymbol<'a>) -> Option<Resolution>,
     ) -> Result<Loaded, LoadError<'a>> {
         let layout = self.layout();
         let given = image.len() as u64;
@@ -71,7 +72,7 @@ impl<'a> Object<'a> {
         for section in self.placement.iter() {
             self.copy(section, image);
         }
-        let resolved = self.resolve(image, resolve)?;
+        let resolved = self.resolve(image, address, resolve)?;
         for (section, relocations) in self.relocations() {
             self.relocate(&section, &relocations, image, address)?;
         }
@@ -97,10 +98,12 @@ impl<'a> Object<'a> {
     fn resolve(
         &self,
         image: &mut [u8],
-        resolve: &mut dyn FnMut(&UndefinedSymbol<'a>) -> Option<u64>,
+        address: u64,
+        resolve: &mut dyn FnMut(&UndefinedSymbol<'a>) -> Option<Resolution>,
     ) -> Result<usize, LoadError<'a>> {
-        let area = &self.layout().veneers;
-        let Some(area) = image.get_mut(area.start as usize..area.end as usize) else {
+        let place = &self.layout().veneers;
+        let mut here = address + place.start;
+        let Some(area) = image.get_mut(place.start as usize..place.end as usize) else {
             return Ok(0);
         };
         let count = area.len() / (VENEER as usize + 4);
@@ -108,18 +111,41 @@ impl<'a> Object<'a> {
         let slots = veneers.chunks_exact_mut(VENEER as usize);
         let slots = slots.zip(numbers.chunks_exact_mut(4));
         for ((index, symbol), (veneer, number)) in self.undefined_symbols().zip(slots) {
-            let target = match resolve(&symbol) {
-                Some(target) => target,
-                None if self.is_weak(index) => 0,
-                None => {
+            let code = match resolve(&symbol) {
+                Some(Resolution::Address(target)) => (self.arch.veneer)(target),
+                Some(Resolution::Trap) if symbol.is_function() => self.arch.stub(here),
+                None if self.is_weak(index) => (self.arch.veneer)(0),
+                Some(Resolution::Trap) | None => {
                     let meta = *self.meta();
                     return Err(LoadError::Unresolved(Unresolved { symbol, meta }));
                 }
             };
-            veneer.copy_from_slice(&(self.arch.veneer)(target));
+            veneer.copy_from_slice(&code);
             number.copy_from_slice(&(index as u32).to_le_bytes());
+            here += VENEER;
         }
         Ok(count)
+    }
+
+    /// The address that the undefined symbol of this name was given when the image was loaded;
+    /// `read` reads the image at an offset, and says whether it could.
+    pub fn binding(&self, name: &str, read: &mut dyn FnMut(u64, &mut [u8]) -> bool) -> Option<u64> {
+        let position = self.undefined_names().position(|n| n == name)? as u64;
+        let mut veneer = [0; VENEER as usize];
+        let start = self.layout().veneers.start + position * VENEER;
+        read(start, &mut veneer).then(|| veneer_target(&veneer))?
+    }
+
+    /// The import whose trapping stand-in ([`Resolution::Trap`]) covers this offset in the image.
+    #[must_use]
+    pub fn stub(&self, offset: u64) -> Option<&'a ImportRecord> {
+        let inside = offset.checked_sub(self.layout().veneers.start)?;
+        // Behind the last one are the numbers.
+        let position = usize::try_from(inside / VENEER).ok()?;
+        match self.undefined().nth(position)?.kind {
+            UndefinedKind::Import(import) => Some(import),
+            _ => None,
+        }
     }
 
     /// Finds what [`Object::resolve`] wrote about the undefined symbol with this number: offset

@@ -154,6 +154,12 @@ impl<'a> Object<'a> {
         self.undefined_symbols().map(|(_, symbol)| symbol)
     }
 
+    /// The names of [`Object::undefined`].
+    pub(crate) fn undefined_names(&self) -> impl Iterator<Item = &'a str> + '_ {
+        let undefined = self.symbols.iter().skip(1).filter(Symbol::is_undefined);
+        undefined.map(|symbol| self.name(&symbol))
+    }
+
     pub(crate) fn undefined_symbols(
         &self,
     ) -> impl Iterator<Item = (usize, UndefinedSymbol<'a>)> + '_ {

@@ -61,6 +61,16 @@ impl<'a> UndefinedSymbol<'a> {
     }
 }
 
+/// What an undefined symbol becomes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Resolution {
+    /// This address.
+    Address(u64),
+    /// Code in the image that traps when it is called; [`crate::Object::stub`] says for which
+    /// import. For functions only.
+    Trap,
+}
+
 /// Where a defined symbol is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Definition {

@@ -9,6 +9,7 @@ use crate::errno::{Errno, Result};
 use crate::wasi::Wasi;
 use core::ops::Range;
 use core::ptr::NonNull;
+use wasm_aot_trap::TrapCode;
 
 /// A standard stream that is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -98,6 +99,9 @@ pub trait Platform: Sync {
 
     /// Ends the WebAssembly program.
     fn exit(&self, code: u32) -> !;
+
+    /// Ends the WebAssembly program with a trap where it is: the runtime found a reason.
+    fn trap(&self, code: TrapCode) -> !;
 
     /// Lets others run.
     fn yield_now(&self);

@@ -19,7 +19,6 @@ struct Entry {
 struct Header {
     magic: u64,
     entry: *const (),
-    unknown_import: *const (),
     entries: *const Entry,
     count: usize,
 }
@@ -86,7 +85,6 @@ static ENTRIES: [Entry; COUNT] = {
 static HEADER: Header = Header {
     magic: exports::MAGIC,
     entry: crate::_start as *const (),
-    unknown_import: crate::unknown_import as *const (),
     entries: ENTRIES.as_ptr(),
     count: ENTRIES.len(),
 };

@@ -22,7 +22,6 @@ use core::fmt::{self, Write};
 use core::panic::PanicInfo;
 use sel4_boot::space;
 use sel4_boot::startup::{Startup, flags};
-use wasm_aot_trap::TrapCode;
 
 /// Exit code where the arguments do not fit the function.
 const USAGE: u32 = 1;
@@ -100,11 +99,6 @@ fn run(startup: &Startup<'_>) {
 unsafe fn function(address: u64) -> extern "C" fn() {
     // SAFETY: the caller's promise; the address is not null.
     unsafe { core::mem::transmute(address as *const ()) }
-}
-
-/// Stands for imports that nobody provides, whatever their type.
-extern "C" fn unknown_import() -> ! {
-    call::trap(TrapCode::UnknownImport)
 }
 
 /// Says why the app cannot go on, and ends it.

@@ -11,6 +11,7 @@ use sel4_boot::startup::{Startup, flags};
 use wasm_aot_object::descriptor::MemoryDescriptor;
 use wasm_aot_runtime::platform::{Clock, Platform, Stream};
 use wasm_aot_runtime::{Errno, Result, Wasi, install};
+use wasm_aot_trap::TrapCode;
 
 const NANOSECONDS: u128 = 1_000_000_000;
 /// How often RDRAND may be empty before it counts as broken (Intel Software Developer's Manual,
@@ -129,6 +130,10 @@ impl Platform for App {
 
     fn exit(&self, code: u32) -> ! {
         call::exit(code)
+    }
+
+    fn trap(&self, code: TrapCode) -> ! {
+        call::trap(code)
     }
 
     fn yield_now(&self) {

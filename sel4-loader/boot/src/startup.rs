@@ -77,8 +77,6 @@ pub mod exports {
         /// Where an app begins: RDI is the address of the start-up page, RSP that of the stack's
         /// end minus 8.
         pub entry: u64,
-        /// A function that may stand for any import which nobody provides.
-        pub unknown_import: u64,
         /// Address of the array of [`Entry`].
         pub entries: u64,
         /// Entries in the array.

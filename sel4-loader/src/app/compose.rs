@@ -12,7 +12,7 @@ use sel4_boot::bundle::{App, app_flags};
 use sel4_boot::startup::{self, Page};
 use sel4_boot::{service, space};
 use wasm_aot_loader::cpu::check_cpu;
-use wasm_aot_loader::{LoadError, Object, UndefinedKind};
+use wasm_aot_loader::{LoadError, Object, Resolution, UndefinedKind};
 use wasm_aot_object::descriptor::{MemoryDescriptor, TableDescriptor};
 use wasm_aot_object::meta::{Kind, Meta};
 use wasm_aot_symbols::INSTANTIATE_SUFFIX;
@@ -78,6 +78,7 @@ pub fn compose<'a>(
         tcb,
         vspace,
         module: object.module(space::OBJECT),
+        object,
         stack,
         regions,
     })
@@ -132,21 +133,26 @@ fn load<'a>(
         .map_err(lacking("the object's image"))?;
     let trapping = app.flags & app_flags::UNKNOWN_IMPORTS_TRAP != 0;
     let filled = window::fill(memory, Owner::App, frames, pages, |image| {
-        object.load(image, space::OBJECT, &mut |symbol| match symbol.kind {
-            UndefinedKind::MemoryBase(record) => {
-                let memories = object.meta().memories().iter();
-                let index = memories
-                    .enumerate()
-                    .find(|(_, m)| core::ptr::eq(*m, record))?
-                    .0;
-                plan.of(Origin::Memory(index)).map(|region| region.base)
-            }
-            UndefinedKind::Import(import) if import.kind() == Kind::Function => {
-                let unknown = trapping.then(|| runtime.unknown_import());
-                runtime.export(symbol.name).or(unknown)
-            }
-            UndefinedKind::Runtime(_) => runtime.export(symbol.name),
-            UndefinedKind::Import(_) | UndefinedKind::Tail(_) | UndefinedKind::Unknown => None,
+        object.load(image, space::OBJECT, &mut |symbol| {
+            let address = match symbol.kind {
+                UndefinedKind::MemoryBase(record) => {
+                    let memories = object.meta().memories().iter();
+                    let index = memories
+                        .enumerate()
+                        .find(|(_, m)| core::ptr::eq(*m, record))?
+                        .0;
+                    plan.of(Origin::Memory(index)).map(|region| region.base)
+                }
+                UndefinedKind::Import(import) if import.kind() == Kind::Function => {
+                    match runtime.export(symbol.name) {
+                        None if trapping => return Some(Resolution::Trap),
+                        address => address,
+                    }
+                }
+                UndefinedKind::Runtime(_) => runtime.export(symbol.name),
+                UndefinedKind::Import(_) | UndefinedKind::Tail(_) | UndefinedKind::Unknown => None,
+            };
+            address.map(Resolution::Address)
         })?;
         for region in plan.regions.iter().flatten() {
             describe(object, image, region)?;

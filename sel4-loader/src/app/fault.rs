@@ -78,7 +78,15 @@ fn explain(
         let inside = address < space::STACK_TOP;
         inside.then(|| peek.word(app.stack.first_frame + offset / PAGE, offset % PAGE))?
     };
+    let stub = fault.pc.checked_sub(space::OBJECT);
+    let stub = stub.and_then(|offset| app.object.stub(offset));
     let report = match decided {
+        // Only the stand-in of an import that nobody provides is there.
+        None if let Some(import) = stub => {
+            let (meta, code) = (app.object.meta(), Some(TrapCode::UnknownImport));
+            trap::report_as(code, fault, &stack, &find, &mut read)
+                .about(meta.str(import.module), meta.str(import.name))
+        }
         None => trap::explain(fault, &stack, &find, &mut read),
         Some(code) => trap::report_as(code, fault, &stack, &find, &mut read),
     };

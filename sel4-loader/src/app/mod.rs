@@ -20,8 +20,8 @@ use crate::memory::MemoryError;
 use crate::runtime::Copies;
 use core::fmt;
 use plan::Growable;
-use wasm_aot_loader::LoadError;
 use wasm_aot_loader::trap::Module;
+use wasm_aot_loader::{LoadError, Object};
 
 /// Growable regions of an app, at most: its memories and tables.
 pub const MAX_REGIONS: usize = 32;
@@ -32,6 +32,7 @@ pub struct Running<'a> {
     pub index: u16,
     tcb: u64,
     vspace: u64,
+    object: Object<'a>,
     module: Module<'a>,
     stack: Stack,
     regions: [Option<Growable>; MAX_REGIONS],

@@ -13,6 +13,8 @@ pub(crate) const ARCH: Arch = Arch {
     high_part: |_| None,
     apply,
     veneer,
+    // `udf #0`.
+    trap: &[0, 0, 0, 0],
 };
 
 fn width(kind: u32) -> Option<usize> {

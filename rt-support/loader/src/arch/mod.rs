@@ -44,6 +44,16 @@ pub(crate) struct Arch {
     ) -> Result<(), Refused>,
     /// A jump to `target`, position-independent.
     pub veneer: fn(target: u64) -> Veneer,
+    /// Code that is an illegal instruction.
+    pub trap: &'static [u8],
+}
+
+impl Arch {
+    /// What stands in the place of a veneer whose symbol nobody defines: it traps, and its target
+    /// is its own address, `here`.
+    pub fn stub(&self, here: u64) -> Veneer {
+        veneer_of(self.trap, here)
+    }
 }
 
 /// A veneer of this code, which jumps to the address in the last eight bytes.

@@ -16,6 +16,8 @@ pub(crate) const ARCH: Arch = Arch {
     },
     apply,
     veneer,
+    // `unimp`, as the assembler of the compressed extension writes it, twice.
+    trap: &[0, 0, 0, 0],
 };
 
 fn width(kind: u32) -> Option<usize> {

@@ -12,6 +12,8 @@ pub(crate) const ARCH: Arch = Arch {
     high_part: |_| None,
     apply,
     veneer,
+    // `ud2`.
+    trap: &[0x0f, 0x0b],
 };
 
 fn width(kind: u32) -> Option<usize> {

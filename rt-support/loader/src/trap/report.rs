@@ -26,6 +26,8 @@ pub struct Frame<'a> {
 #[derive(Clone, Debug)]
 pub struct TrapReport<'a> {
     code: Option<TrapCode>,
+    /// Module and name of what the trap is about.
+    subject: Option<(&'a str, &'a str)>,
     fault: Fault,
     frames: [Frame<'a>; MAX_FRAMES],
     count: usize,
@@ -42,6 +44,7 @@ impl<'a> TrapReport<'a> {
         };
         Self {
             code,
+            subject: None,
             fault,
             frames: [nothing; MAX_FRAMES],
             count: 0,
@@ -76,6 +79,19 @@ impl<'a> TrapReport<'a> {
         self.code
     }
 
+    /// Names what the trap is about: the import that nobody provides.
+    #[must_use]
+    pub fn about(mut self, module: &'a str, name: &'a str) -> Self {
+        self.subject = Some((module, name));
+        self
+    }
+
+    /// Module and name of what the trap is about, where [`TrapReport::about`] said so.
+    #[must_use]
+    pub fn subject(&self) -> Option<(&'a str, &'a str)> {
+        self.subject
+    }
+
     /// The fault as the hardware reported it.
     #[must_use]
     pub fn fault(&self) -> &Fault {
@@ -100,6 +116,9 @@ impl fmt::Display for TrapReport<'_> {
         match self.code {
             Some(code) => write!(f, "wasm trap: {code}")?,
             None => unexplained(f, &self.fault)?,
+        }
+        if let Some((module, name)) = self.subject {
+            write!(f, ": {module}.{name}")?;
         }
         if self.count > 0 {
             f.write_str("\nwasm backtrace:")?;

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! Linux as the runtime sees it: system calls, nothing in between.
+
+use crate::{map, run};
+use core::cell::UnsafeCell;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicBool, Ordering};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::rand::{GetRandomFlags, getrandom};
+use rustix::time::{ClockId, clock_getres, clock_gettime};
+use wasm_aot_object::descriptor::MemoryDescriptor;
+use wasm_aot_runtime::platform::{Clock, Platform, Stream};
+use wasm_aot_runtime::{Errno, Result, Wasi, install};
+use wasm_aot_trap::TrapCode;
+
+/// What a program is given besides the standard streams.
+pub trait Program: Sync {
+    /// An argument, from 0 (the program's name) on.
+    fn arg(&self, index: usize) -> Option<&[u8]>;
+
+    /// A variable of the environment as `NAME=VALUE`, from 0 on.
+    fn env(&self, index: usize) -> Option<&[u8]>;
+}
+
+/// A program that is given nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Nothing;
+
+impl Program for Nothing {
+    fn arg(&self, _: usize) -> Option<&[u8]> {
+        None
+    }
+
+    fn env(&self, _: usize) -> Option<&[u8]> {
+        None
+    }
+}
+
+/// The process.
+struct Process {
+    program: UnsafeCell<&'static dyn Program>,
+    wasi: UnsafeCell<Option<Wasi>>,
+    taken: AtomicBool,
+}
+
+// SAFETY: whoever holds the `Claim` changes the cells, and only while no program runs; a program
+// runs on one thread.
+unsafe impl Sync for Process {}
+
+static PROCESS: Process = Process {
+    program: UnsafeCell::new(&Nothing),
+    wasi: UnsafeCell::new(None),
+    taken: AtomicBool::new(false),
+};
+
+/// The right to run a program in this process: there is one at a time.
+#[derive(Debug)]
+pub struct Claim(());
+
+impl Claim {
+    /// Takes it; `None` where somebody else has it.
+    #[must_use]
+    pub fn take() -> Option<Self> {
+        if PROCESS.taken.swap(true, Ordering::Acquire) {
+            return None;
+        }
+        // SAFETY: nothing of the runtime runs as long as nobody else holds the claim.
+        unsafe { install(&PROCESS) };
+        Some(Self(()))
+    }
+
+    /// Gives the program its WASI state, anew. `memory` is the descriptor of its memory, or null.
+    ///
+    /// # Safety
+    /// The program's memory stays, and nothing of it runs now. `program` stays until the claim is
+    /// given back.
+    pub unsafe fn begin(&mut self, program: &dyn Program, memory: *const MemoryDescriptor) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            *PROCESS.program.get() =
+                core::mem::transmute::<&dyn Program, &'static dyn Program>(program);
+            *PROCESS.wasi.get() = Some(Wasi::new(&PROCESS, memory));
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // SAFETY: the claim is still ours, and whoever drops it runs no program.
+        unsafe {
+            *PROCESS.program.get() = &Nothing;
+            *PROCESS.wasi.get() = None;
+        }
+        PROCESS.taken.store(false, Ordering::Release);
+    }
+}
+
+impl Process {
+    fn program(&self) -> &dyn Program {
+        // SAFETY: only changed while no program runs.
+        unsafe { *self.program.get() }
+    }
+}
+
+/// The system's error as WASI's.
+pub(crate) fn error(errno: rustix::io::Errno) -> Errno {
+    match errno {
+        rustix::io::Errno::BADF => Errno::BADF,
+        rustix::io::Errno::AGAIN => Errno::AGAIN,
+        rustix::io::Errno::INTR => Errno::INTR,
+        rustix::io::Errno::INVAL => Errno::INVAL,
+        rustix::io::Errno::NOSPC => Errno::NOSPC,
+        rustix::io::Errno::PIPE => Errno::PIPE,
+        _ => Errno::IO,
+    }
+}
+
+fn clock_id(clock: Clock) -> ClockId {
+    match clock {
+        Clock::Realtime => ClockId::Realtime,
+        Clock::Monotonic => ClockId::Monotonic,
+        Clock::ProcessCpu => ClockId::ProcessCPUTime,
+        Clock::ThreadCpu => ClockId::ThreadCPUTime,
+    }
+}
+
+fn nanoseconds(time: rustix::time::Timespec) -> u64 {
+    (time.tv_sec as u64)
+        .wrapping_mul(1_000_000_000)
+        .wrapping_add(time.tv_nsec as u64)
+}
+
+impl Platform for Process {
+    fn write(&self, stream: Stream, bytes: &[u8]) -> Result<usize> {
+        // SAFETY: the process's own streams, which nothing here closes.
+        let fd = unsafe {
+            match stream {
+                Stream::Out => rustix::stdio::stdout(),
+                Stream::Error => rustix::stdio::stderr(),
+            }
+        };
+        rustix::io::write(fd, bytes).map_err(error)
+    }
+
+    fn read(&self, bytes: &mut [u8]) -> Result<usize> {
+        // SAFETY: as above.
+        rustix::io::read(unsafe { rustix::stdio::stdin() }, bytes).map_err(error)
+    }
+
+    fn clock_time(&self, clock: Clock) -> Result<u64> {
+        Ok(nanoseconds(clock_gettime(clock_id(clock))))
+    }
+
+    fn clock_resolution(&self, clock: Clock) -> Result<u64> {
+        Ok(nanoseconds(clock_getres(clock_id(clock))))
+    }
+
+    fn wait(&self, timeout: Option<u64>, input: bool) -> Result<bool> {
+        let timeout = timeout.map(|timeout| Timespec {
+            tv_sec: (timeout / 1_000_000_000) as i64,
+            tv_nsec: (timeout % 1_000_000_000) as i64,
+        });
+        // SAFETY: as above.
+        let stdin = unsafe { rustix::stdio::stdin() };
+        let mut polled = [PollFd::from_borrowed_fd(stdin, PollFlags::IN)];
+        let fds = if input { &mut polled[..] } else { &mut [] };
+        match poll(fds, timeout.as_ref()) {
+            Ok(ready) => Ok(ready > 0),
+            Err(errno) => Err(error(errno)),
+        }
+    }
+
+    fn random(&self, bytes: &mut [u8]) -> Result<()> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let filled = getrandom(&mut *rest, GetRandomFlags::empty()).map_err(error)?;
+            rest = rest.get_mut(filled..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    fn commit(&self, address: u64, bytes: u64) -> bool {
+        // SAFETY: only the runtime's growth functions get here, with ranges inside what was
+        // reserved for the memory or table.
+        unsafe { map::commit(address, bytes) }.is_ok()
+    }
+
+    fn exit(&self, code: u32) -> ! {
+        run::exit(code)
+    }
+
+    fn trap(&self, code: TrapCode) -> ! {
+        run::trap(code)
+    }
+
+    fn yield_now(&self) {
+        rustix::thread::sched_yield();
+    }
+
+    fn arg(&self, index: usize) -> Option<&[u8]> {
+        self.program().arg(index)
+    }
+
+    fn env(&self, index: usize) -> Option<&[u8]> {
+        self.program().env(index)
+    }
+
+    fn wasi(&self) -> Option<NonNull<Wasi>> {
+        let state = self.wasi.get();
+        // SAFETY: `Claim::begin` wrote it; the runtime uses one reference at a time.
+        unsafe { (*state).as_mut() }.map(NonNull::from)
+    }
+}
