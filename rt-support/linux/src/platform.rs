@@ -6,6 +6,7 @@ use core::cell::UnsafeCell;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, Ordering};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::{BorrowedFd, RawFd};
 use rustix::rand::{GetRandomFlags, getrandom};
 use rustix::time::{ClockId, clock_getres, clock_gettime};
 use wasm_aot_object::descriptor::MemoryDescriptor;
@@ -130,21 +131,29 @@ fn nanoseconds(time: rustix::time::Timespec) -> u64 {
         .wrapping_add(time.tv_nsec as u64)
 }
 
+/// Numbers of the standard streams (stdin(3)).
+const STDIN: RawFd = 0;
+const STDOUT: RawFd = 1;
+const STDERR: RawFd = 2;
+
+/// A standard stream.
+fn standard(number: RawFd) -> BorrowedFd<'static> {
+    // SAFETY: the process's own streams, which nothing here closes; where one is closed, a call
+    // fails or finds what was opened in its place.
+    unsafe { BorrowedFd::borrow_raw(number) }
+}
+
 impl Platform for Process {
     fn write(&self, stream: Stream, bytes: &[u8]) -> Result<usize> {
-        // SAFETY: the process's own streams, which nothing here closes.
-        let fd = unsafe {
-            match stream {
-                Stream::Out => rustix::stdio::stdout(),
-                Stream::Error => rustix::stdio::stderr(),
-            }
+        let fd = match stream {
+            Stream::Out => STDOUT,
+            Stream::Error => STDERR,
         };
-        rustix::io::write(fd, bytes).map_err(error)
+        rustix::io::write(standard(fd), bytes).map_err(error)
     }
 
     fn read(&self, bytes: &mut [u8]) -> Result<usize> {
-        // SAFETY: as above.
-        rustix::io::read(unsafe { rustix::stdio::stdin() }, bytes).map_err(error)
+        rustix::io::read(standard(STDIN), bytes).map_err(error)
     }
 
     fn clock_time(&self, clock: Clock) -> Result<u64> {
@@ -160,9 +169,7 @@ impl Platform for Process {
             tv_sec: (timeout / 1_000_000_000) as i64,
             tv_nsec: (timeout % 1_000_000_000) as i64,
         });
-        // SAFETY: as above.
-        let stdin = unsafe { rustix::stdio::stdin() };
-        let mut polled = [PollFd::from_borrowed_fd(stdin, PollFlags::IN)];
+        let mut polled = [PollFd::from_borrowed_fd(standard(STDIN), PollFlags::IN)];
         let fds = if input { &mut polled[..] } else { &mut [] };
         match poll(fds, timeout.as_ref()) {
             Ok(ready) => Ok(ready > 0),

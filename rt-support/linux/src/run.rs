@@ -166,6 +166,8 @@ pub fn trap(code: TrapCode) -> ! {
         kind: FaultKind::Other,
         sp,
         fp,
+        // It is saved by now, wherever there is one.
+        link: 0,
     };
     if let Some(activation) = current() {
         // SAFETY: in progress on this thread, which is here.

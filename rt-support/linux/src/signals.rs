@@ -93,6 +93,7 @@ unsafe extern "C" fn handle(number: c_int, info: *const SignalInfo, context: *mu
         kind,
         sp: registers.sp(),
         fp: registers.fp(),
+        link: registers.link(),
     };
     // A signal that somebody sent (kill(2)) is no fault.
     let hardware = known.code > 0;

@@ -8,21 +8,32 @@
 //! | module | decides |
 //! |---|---|
 //! | [`entry`] | what the linker hands over |
-//! | [`space`] | the address space: memories, tables, the stack |
-//! | [`platform`] | Linux as the runtime sees it |
-//! | [`calls`] | system calls that the library does not offer |
-//! | [`signals`] | faults: the trap report, exit status 134 |
+//! | [`space`] | the address space: memories, tables |
+//! | [`platform`] | arguments and environment, as the kernel left them |
+//!
+//! Everything else is `wasm-aot-linux`.
 
 #![no_std]
+#![allow(
+    clippy::result_large_err,
+    reason = "trap reports carry what their text needs, and there is no allocator to box them"
+)]
 
-mod calls;
 mod entry;
 mod platform;
-mod signals;
 mod space;
 
 use core::fmt::{self, Write};
 use core::panic::PanicInfo;
+use platform::Process;
+use wasm_aot_linux::calls::exit_group;
+use wasm_aot_linux::platform::Claim;
+use wasm_aot_linux::run::call;
+use wasm_aot_linux::{Code, StackArea, Stopped};
+use wasm_aot_loader::trap::Module;
+
+/// Bytes of the program's stack.
+const STACK: u64 = 1 << 20;
 
 // The kernel starts the process here, with the arguments on the stack (System V psABI, x86-64,
 // "Process Initialization").
@@ -40,38 +51,56 @@ core::arch::global_asm!(
     options(att_syntax)
 );
 
-/// Prepares everything, then goes on on the program's stack.
+/// Prepares everything, runs the program, ends the process.
 unsafe extern "C" fn start(stack: *const usize) -> ! {
-    // SAFETY: `_start` passes the initial stack, and nothing else has run yet.
-    unsafe { platform::start(stack) };
-    let top = match space::prepare() {
-        Ok(stack) => {
-            let top = stack.stack.end;
-            signals::install(stack);
-            top
+    // SAFETY: `_start` passes the initial stack.
+    let process = unsafe { Process::new(stack) };
+    match run(&process) {
+        Ok(()) => exit_group(0),
+        Err(Stopped::Exit(code)) => exit_group(code.cast_signed()),
+        Err(Stopped::Trap(report)) => {
+            let name = process.name();
+            let _ = writeln!(Messages, "error: {name}: the program trapped\n{report}");
+            exit_group(wasm_aot_trap::EXIT_STATUS)
         }
-        Err(error) => fail(format_args!("{error}")),
-    };
-    // SAFETY: `top` is the end of a fresh stack, 16-aligned; nothing of the old one is needed.
-    unsafe {
-        core::arch::asm!(
-            "mov {top}, %rsp",
-            "xor %ebp, %ebp",
-            "call {program}",
-            "ud2",
-            top = in(reg) top,
-            program = sym program,
-            options(att_syntax, noreturn)
-        )
+        Err(stopped) => fail(format_args!("{stopped}")),
     }
 }
 
-/// Runs the program on its own stack.
-extern "C" fn program() -> ! {
+/// Runs the program on a stack of its own.
+fn run(process: &Process) -> Result<(), Stopped<'static>> {
+    if let Err(error) = space::prepare() {
+        fail(format_args!("{error}"));
+    }
+    let mut stack = match StackArea::new(STACK) {
+        Ok(stack) => stack,
+        Err(errno) => fail(format_args!("no {STACK} bytes for the stack: {errno}")),
+    };
+    let Some(mut claim) = Claim::take() else {
+        fail(format_args!("the process runs a program already"));
+    };
     let entry = entry::get();
-    (entry.instantiate)();
-    (entry.start)();
-    crate::calls::exit_group(0)
+    // SAFETY: the descriptor is null or one of the executable's data; nothing of the program has
+    // run yet.
+    unsafe { claim.begin(process, entry.memory) };
+    for function in [entry.instantiate, entry.start] {
+        // SAFETY: both are functions of the linked object, whose memories have been made.
+        unsafe { call(&Linked, &mut stack, function as usize as u64, [0, 0]) }?;
+    }
+    Ok(())
+}
+
+/// The object that is linked into this executable.
+struct Linked;
+
+impl Code<'static> for Linked {
+    fn module(&self, address: u64) -> Option<Module<'static>> {
+        entry::module().filter(|module| module.offset(address).is_some())
+    }
+
+    fn unknown_import(&self, _: u64) -> Option<(&'static str, &'static str)> {
+        None
+    }
 }
 
 /// Standard error, for messages.
@@ -93,13 +122,13 @@ impl Write for Messages {
 /// Says why the program cannot go on, and ends it.
 fn fail(message: fmt::Arguments<'_>) -> ! {
     let _ = writeln!(Messages, "error: {message}");
-    crate::calls::exit_group(1)
+    exit_group(1)
 }
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     let _ = writeln!(Messages, "wasm-aot-standalone: defect: {info}");
-    crate::calls::exit_group(wasm_aot_trap::EXIT_STATUS)
+    exit_group(wasm_aot_trap::EXIT_STATUS)
 }
 
 /// C `strlen(3)`, which the compiler and rustix call. The volatile reads keep the compiler from

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `syscall` | a system call with up to four arguments, and in `number` the calls that are made |
 //! | `Action` | the kernel's `struct sigaction`, with `Action::new`, `handler` and `flags` |
-//! | `Context` | the kernel's `ucontext_t` as far as it is used: `pc`, `sp`, `fp`, `resume` |
+//! | `Context` | the kernel's `ucontext_t` as far as it is used: `pc`, `sp`, `fp`, `link`, `resume` |
 //! | `enter`, `leave` | how compiled code is entered on a stack of its own, and left for good |
 //! | `registers` | the present program counter, stack and frame pointer |
 //! | `has_feature` | whether the processor has a feature, as Cranelift names it |

@@ -112,6 +112,11 @@ impl Context {
         self.registers[register::RBP]
     }
 
+    /// Link register: there is none.
+    pub fn link(&self) -> u64 {
+        0
+    }
+
     /// Makes the return from the handler go on with [`leave`].
     pub fn resume(&mut self, saved: *const Saved) {
         // `leave` takes nothing from the stack that is left; where it began is surely mapped.
