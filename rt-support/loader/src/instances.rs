@@ -52,6 +52,10 @@ pub struct Source<'i, 'a> {
     pub address: u64,
 }
 
+/// What a caller does with an import and its source.
+pub type Each<'e, 'i, 'a> =
+    dyn FnMut(&'a ImportRecord, Option<&Source<'i, 'a>>) -> Result<(), LoadError<'a>> + 'e;
+
 /// Links one object with the instances that are there.
 #[derive(Clone, Copy)]
 pub struct Linker<'i, 'a> {
@@ -74,13 +78,7 @@ impl<'i, 'a> Linker<'i, 'a> {
     ///
     /// # Errors
     /// The first import that does not fit, or what `each` says.
-    pub fn check(
-        &self,
-        each: &mut dyn FnMut(
-            &'a ImportRecord,
-            Option<&Source<'i, 'a>>,
-        ) -> Result<(), LoadError<'a>>,
-    ) -> Result<(), LoadError<'a>> {
+    pub fn check(&self, each: &mut Each<'_, 'i, 'a>) -> Result<(), LoadError<'a>> {
         let importer = self.importer.meta();
         for import in importer.imports() {
             let source = self.source(import);
