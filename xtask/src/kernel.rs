@@ -32,6 +32,7 @@
 
 mod source;
 
+use crate::workspace::package_folder;
 use anyhow::{Context, Result, bail, ensure};
 use source::{
     ASSEMBLY, BITFIELDS, C_SOURCES, CONFIGURATION, DEBUG_C_SOURCES, DEBUG_CONFIGURATION, FLAGS,
@@ -87,30 +88,9 @@ pub fn build_configured(workspace: &Path, out: &Path, debug: bool) -> Result<()>
     Ok(())
 }
 
-/// The folder `seL4` of the package, found through `cargo metadata`.
+/// The folder `seL4` of the package.
 fn find_source(workspace: &Path) -> Result<PathBuf> {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command
-        .current_dir(workspace)
-        .args(["metadata", "--format-version", "1", "--all-features"]);
-    let output = command.output().context("running cargo metadata")?;
-    ensure!(
-        output.status.success(),
-        "cargo metadata failed: {}",
-        String::from_utf8_lossy(&output.stderr).trim()
-    );
-    let text = String::from_utf8(output.stdout).context("cargo metadata is not UTF-8")?;
-    // The one string wanted is a path, and Cargo writes paths in JSON without other escapes
-    // than these two; a JSON parser would be the only dependency for it.
-    let manifest = text
-        .split("\"manifest_path\":\"")
-        .skip(1)
-        .filter_map(|rest| rest.split_once('"'))
-        .map(|(path, _)| path.replace("\\/", "/").replace("\\\\", "\\"))
-        .find(|path| path.contains(&format!("/{PACKAGE}-")))
-        .with_context(|| format!("package {PACKAGE} is no dependency of this workspace"))?;
-    let folder = Path::new(&manifest).with_file_name("seL4");
+    let folder = package_folder(workspace, PACKAGE)?.join("seL4");
     ensure!(folder.is_dir(), "{} is missing", folder.display());
     Ok(folder)
 }

@@ -6,6 +6,7 @@
 
 mod apps;
 mod artifacts;
+mod bench;
 mod checks;
 mod kernel;
 mod packages;
@@ -53,6 +54,8 @@ enum Task {
     Check,
     /// What continuous integration runs: `check`, then `test`.
     Ci,
+    /// Build, then measure our code beside that of other compilers and native code.
+    Bench(bench::Arguments),
     /// Rebuild the samples from their sources and check that the committed ones are the same.
     Apps {
         /// Put the rebuilt samples in place of the committed ones.
@@ -89,6 +92,7 @@ fn run(task: Task) -> Result<ExitCode> {
             checks::all(&workspace)?;
             tests::run(&workspace, &[])?;
         }
+        Task::Bench(arguments) => bench::main(&workspace, &arguments)?,
         Task::Apps { bless } => apps::rebuild(&workspace, bless)?,
     }
     Ok(ExitCode::SUCCESS)

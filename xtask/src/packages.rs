@@ -79,6 +79,22 @@ pub const APPS: &[Tool] = &[
     file("/usr/lib/llvm-22/bin/wasm-ld", &["lld-22"]),
 ];
 
+/// Measures: the compilers that are compared, Debian's WebAssembly tools, valgrind.
+pub const BENCH: &[Tool] = &[
+    program("clang-19", &["clang-19"]),
+    program("gcc", &["gcc", "libc6-dev"]),
+    program("size", &["binutils"]),
+    program("wasm2c", &["wabt"]),
+    program("valgrind", &["valgrind"]),
+    file("/usr/lib/llvm-19/bin/wasm-ld", &["lld-19"]),
+    file("/usr/lib/wasm32-wasi/crt1-command.o", &["wasi-libc"]),
+    file(
+        "/usr/lib/llvm-19/lib/clang/19/lib/wasi/libclang_rt.builtins-wasm32.a",
+        &["libclang-rt-19-dev-wasm32"],
+    ),
+    python("pip", &["python3", "python3-pip"]),
+];
+
 /// `cargo fmt` and `cargo clippy` beside Debian's Rust. (rustup's users have them or run
 /// `rustup component add rustfmt clippy`.)
 pub const DEBIAN_RUST_CHECKS: &[Tool] = &[

@@ -77,3 +77,32 @@ impl Workspace {
         command
     }
 }
+
+/// The folder into which Cargo unpacked a package that some manifest of the workspace names:
+/// packages carry the sources of the kernel and of benchmarks.
+///
+/// # Errors
+/// Where Cargo fails, or there is no such package.
+pub fn package_folder(root: &Path, name: &str) -> Result<PathBuf> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command
+        .current_dir(root)
+        .args(["metadata", "--format-version", "1", "--all-features"]);
+    let output = command.output().context("running cargo metadata")?;
+    ensure!(
+        output.status.success(),
+        "cargo metadata failed: {}",
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    let metadata: serde_json::Value =
+        serde_json::from_slice(&output.stdout).context("reading what cargo metadata prints")?;
+    let packages = metadata["packages"].as_array();
+    let manifest = packages
+        .into_iter()
+        .flatten()
+        .find(|package| package["name"] == name)
+        .and_then(|package| package["manifest_path"].as_str())
+        .with_context(|| format!("package {name} is no dependency of this workspace"))?;
+    Ok(Path::new(manifest).with_file_name(""))
+}
