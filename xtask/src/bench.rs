@@ -40,6 +40,9 @@ pub struct Arguments {
     /// it).
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     engines: Vec<String>,
+    /// Let clang use the vector instructions of WebAssembly (which wasm2c 1.0.32 does not know).
+    #[arg(long)]
+    simd: bool,
     /// Count instructions too, with callgrind on smaller inputs (slow, but free of noise).
     #[arg(long)]
     instructions: bool,
@@ -80,7 +83,7 @@ pub fn main(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
         fs::create_dir_all(&folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
         let sources = program.sources(workspace)?;
-        let module = sources.wasm(&folder)?;
+        let module = sources.wasm(&folder, arguments.simd)?;
         let built: Vec<Built> = engines
             .iter()
             .map(|engine| {

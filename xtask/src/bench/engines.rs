@@ -46,6 +46,10 @@ pub struct Built {
     pub code_bytes: Option<u64>,
 }
 
+/// How C becomes native code. Without contraction to fused operations, which WebAssembly does not
+/// have: the output is compared to the last digit.
+const NATIVE: &[&str] = &["-O3", "-march=native", "-ffp-contract=off", "-w"];
+
 /// Debian's wasm2c: its runtime.
 const WASM2C_SOURCES: &str = "/usr/share/wabt/wasm2c";
 
@@ -107,7 +111,7 @@ type Parts = (Vec<OsString>, Cost, Option<u64>);
 fn native(compiler: &str, sources: &Sources, output: &Path) -> Result<Parts> {
     let mut command = Command::new(compiler);
     command
-        .args(["-O3", "-march=native", "-w"])
+        .args(NATIVE)
         .args(&sources.flags)
         .args(&sources.files)
         .arg("-lm")
@@ -166,13 +170,15 @@ fn wasm2c(compiler: &str, module: &Path, folder: &Path, output: &Path) -> Result
     let object = output.with_extension("wasm2c.o");
     let mut compile = Command::new(compiler);
     compile
-        .args(["-O3", "-march=native", "-w", "-c", "-I", WASM2C_SOURCES])
+        .args(NATIVE)
+        .args(["-c", "-I", WASM2C_SOURCES])
         .arg(&source)
         .arg("-o")
         .arg(&object);
     let compiled = cost(&mut compile)?;
     let mut link = Command::new(compiler);
-    link.args(["-O3", "-march=native", "-w", "-I", WASM2C_SOURCES])
+    link.args(NATIVE)
+        .args(["-I", WASM2C_SOURCES])
         .arg("-I")
         .arg(folder)
         .arg(&object)

@@ -150,12 +150,13 @@ const WASI_LIB: &str = "/usr/lib/wasm32-wasi";
 const BUILTINS: &str = "/usr/lib/llvm-19/lib/clang/19/lib/wasi/libclang_rt.builtins-wasm32.a";
 
 impl Sources {
-    /// The WebAssembly module, from clang.
+    /// The WebAssembly module, from clang; with vector instructions or without.
     ///
     /// # Errors
     /// Where clang fails.
-    pub fn wasm(&self, folder: &Path) -> Result<PathBuf> {
-        let module = folder.join(self.name).with_extension("wasm");
+    pub fn wasm(&self, folder: &Path, vectors: bool) -> Result<PathBuf> {
+        let kind = if vectors { "simd" } else { "scalar" };
+        let module = folder.join(format!("{}.{kind}.wasm", self.name));
         let mut clang = Command::new("clang-19");
         clang
             .args([
@@ -165,6 +166,7 @@ impl Sources {
                 "-mbulk-memory",
                 "-msign-ext",
             ])
+            .args(vectors.then_some("-msimd128"))
             .args(["-mnontrapping-fptoint", "-mmutable-globals", "-nostdlibinc"])
             .args(["-isystem", "/usr/include/wasm32-wasi"])
             .args(&self.flags)
