@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// C = alpha A B + beta C in single precision, the loop order that streams through memory.
+// C = alpha A B + beta C the loop order that streams through memory.
 #include "bench.h"
 #define N 400
-static float a[N][N], b[N][N], c[N][N];
+static double a[N][N], b[N][N], c[N][N];
 
 int main(int argc, char **argv) {
     unsigned rounds = size_of_run(argc, argv, 60);
     for (int i = 0; i < N; i++)
         for (int j = 0; j < N; j++)
-            a[i][j] = (float)random_unit(), b[i][j] = (float)random_unit();
+            a[i][j] = random_unit(), b[i][j] = random_unit();
     for (unsigned r = 0; r < rounds; r++)
         for (int i = 0; i < N; i++) {
             for (int j = 0; j < N; j++)
-                c[i][j] *= 0.5f;
+                c[i][j] *= 0.5;
             for (int k = 0; k < N; k++)
                 for (int j = 0; j < N; j++)
-                    c[i][j] += 0.25f * a[i][k] * b[k][j];
+                    c[i][j] += 0.25 * a[i][k] * b[k][j];
         }
     double sum = 0;
     for (int i = 0; i < N; i++)
