@@ -6,22 +6,28 @@
 //! |---|---|
 //! | [`start`] | entry, end, the image's own payload |
 //! | [`serial`], [`output`] | how what is said gets out |
+//! | [`heap`] | where lists are whose length is not known beforehand |
 //! | [`memory`] | which untypeds and slots are used, and that they come back |
 //! | [`vspace`], [`window`] | mappings |
 //! | [`runtime`] | the app runtime's pages and exports |
 //! | [`cpu`], [`clock`] | what the processor has, what time it is |
 //! | [`app`] | making, serving and taking apart one app |
 //!
-//! `unsafe` is in [`start`], [`window`] and [`clock`].
+//! `unsafe` is in [`start`], [`heap`], [`window`] and [`clock`].
 
 #![no_std]
 #![no_main]
-// Errors carry what a message needs, and there is no allocator to box them with.
-#![allow(clippy::result_large_err)]
+#![allow(
+    clippy::result_large_err,
+    reason = "errors carry what a message needs, and come once an app"
+)]
+
+extern crate alloc;
 
 mod app;
 mod clock;
 mod cpu;
+mod heap;
 mod memory;
 mod output;
 mod runtime;
@@ -31,7 +37,9 @@ mod vspace;
 mod window;
 
 use app::Borrowed;
+use app::Tools;
 use clock::Start;
+use core::cell::RefCell;
 use memory::{Free, Memory, MemoryError, Object, Owner};
 use output::Output;
 use runtime::Runtime;
@@ -48,11 +56,22 @@ const NOT_RUN: i32 = 1;
 pub struct Loader {
     memory: Memory,
     runtime: Runtime,
-    peek: Peek,
+    peek: RefCell<Peek>,
     /// Where apps call and fault to.
     endpoint: u64,
     output: Output,
     start: Start,
+}
+
+impl Loader {
+    /// What loading an object takes.
+    fn tools(&mut self) -> Tools<'_> {
+        Tools {
+            memory: &mut self.memory,
+            runtime: &self.runtime,
+            peek: &self.peek,
+        }
+    }
 }
 
 /// Everything, after the first instructions.
@@ -62,7 +81,10 @@ fn run(info: &BootInfo, payload: &'static [u8]) -> ! {
     let bundle = match Bundle::parse(payload) {
         Ok(bundle) => bundle,
         Err(error) => {
+            // Without a bundle nobody has said whether a host listens: the console is always
+            // there, and ending the machine does nothing outside of QEMU.
             CONSOLE.print(format_args!("sel4-loader: {error}\n"));
+            serial::power_off();
             start::halt();
         }
     };
@@ -111,7 +133,7 @@ fn prepare(info: &BootInfo, output: Output) -> Result<Loader, StartError> {
     Ok(Loader {
         memory,
         runtime,
-        peek,
+        peek: RefCell::new(peek),
         endpoint,
         output,
         start,
@@ -147,8 +169,8 @@ fn run_app(loader: &mut Loader, app: &App<'static>, index: u16) -> i32 {
     };
     loader.memory.begin_app(limit);
     let mut borrowed = Borrowed::default();
-    let code = match app::compose(loader, app, index, &mut borrowed) {
-        Ok(mut running) => app::serve(loader, &mut running),
+    let code = match app::run(loader, app, index, &mut borrowed) {
+        Ok(code) => code,
         Err(error) => {
             let name = app.name;
             loader

@@ -64,6 +64,19 @@ impl Output {
         }
     }
 
+    /// What came of steps of a script, in pieces that belong together.
+    pub fn outcomes(self, app: u16, parts: &[&[u8]]) {
+        let length = parts.iter().map(|part| part.len()).sum::<usize>();
+        if length > frame::MAX_PAYLOAD {
+            for part in parts {
+                self.stream(Kind::Outcomes, app, part);
+            }
+            return;
+        }
+        CHANNEL.write(&frame::header(Kind::Outcomes, app, length));
+        parts.iter().for_each(|part| CHANNEL.write(part));
+    }
+
     /// A message about an app, or in the name of the root task.
     pub fn text(self, kind: Kind, app: u16, text: fmt::Arguments<'_>) {
         if !self.hosted {

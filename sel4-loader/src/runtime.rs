@@ -99,6 +99,11 @@ impl Runtime {
         self.header.entry
     }
 
+    /// Where the thread of a script is put.
+    pub fn call(&self) -> u64 {
+        self.header.call
+    }
+
     /// Address of a function that the runtime exports.
     pub fn export(&self, name: &str) -> Option<u64> {
         self.entry_of(name).map(|entry| entry.address)

@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-//! Looking into frames: the root task maps them for a moment into its own address space.
+//! Looking into frames of others: the root task maps them into its own address space, for a moment
+//! ([`fill`], [`Peek`]) or as long as an app runs a script ([`Slots`]).
 
 use crate::memory::{DEPTH, Memory, MemoryError, Object, Owner, ROOT};
 use crate::vspace::{self, Access, OWN, PAGE};
 use sel4::{rights, sys};
+use sel4_boot::space;
+
+/// Bytes of a slot.
+const SLOT: u64 = 16;
 
 /// Where a page of somebody else is looked at.
 const PEEK: u64 = 0x8_0000_0000;
+/// Where the slots of a script are.
+const SLOTS: u64 = 0x8_8000_0000;
 /// Where frames are filled, in another GiB, so that their paging structures are not shared.
 const WINDOW: u64 = 0x8_4000_0000;
 
@@ -60,15 +67,31 @@ impl Peek {
         if !offset.is_multiple_of(8) || offset > PAGE - 8 {
             return None;
         }
+        self.look(frame)?;
+        // SAFETY: the page is mapped here for reading; the address is aligned and inside it. Its
+        // owner is stopped while it is looked at, and any bytes are a valid number.
+        Some(unsafe { ((PEEK + offset) as *const u64).read_volatile() })
+    }
+
+    /// Reads a byte of a frame, `None` where it is not in it.
+    pub fn byte(&mut self, frame: u64, offset: u64) -> Option<u8> {
+        if offset >= PAGE {
+            return None;
+        }
+        self.look(frame)?;
+        // SAFETY: as above.
+        Some(unsafe { ((PEEK + offset) as *const u8).read_volatile() })
+    }
+
+    /// Brings a frame into view.
+    fn look(&mut self, frame: u64) -> Option<()> {
         if self.frame != Some(frame) {
             self.close();
             sys::seL4_CNode_Copy(ROOT, self.slot, DEPTH, ROOT, frame, DEPTH, rights::READ).ok()?;
             self.frame = Some(frame);
             sys::seL4_X86_Page_Map(self.slot, OWN, PEEK, rights::READ, 0).ok()?;
         }
-        // SAFETY: the page is mapped here for reading; the address is aligned and inside it. Its
-        // owner is stopped while it is looked at, and any bytes are a valid number.
-        Some(unsafe { ((PEEK + offset) as *const u64).read_volatile() })
+        Some(())
     }
 
     /// Looks away.
@@ -78,6 +101,47 @@ impl Peek {
             // in xtask/src/kernel.rs). Neither can fail for a copy that was mapped.
             let _ = sys::seL4_X86_Page_Unmap(self.slot);
             let _ = sys::seL4_CNode_Delete(ROOT, self.slot, DEPTH);
+        }
+    }
+}
+
+/// Arguments and results of what a script calls: pages that an app and the root task share.
+pub struct Slots {
+    count: usize,
+}
+
+impl Slots {
+    /// Makes room for `count` slots and maps it into both address spaces. The app's memory.
+    pub fn new(memory: &mut Memory, app: u64, count: usize) -> Result<Self, MemoryError> {
+        let pages = (count as u64 * SLOT).div_ceil(PAGE).max(1);
+        let frames = memory.objects(Owner::App, Object::Frame, pages)?;
+        // Children of the frames: revoking the app's memory deletes them, which unmaps.
+        let copies = memory.slots(pages)?;
+        for number in 0..pages {
+            let (frame, copy) = (frames + number, copies + number);
+            let (theirs, ours) = (space::SLOTS + number * PAGE, SLOTS + number * PAGE);
+            let access = Access::ReadWrite;
+            vspace::map(memory, Owner::App, app, frame, theirs, access)?;
+            sys::seL4_CNode_Copy(ROOT, copy, DEPTH, ROOT, frame, DEPTH, rights::READ_WRITE)?;
+            vspace::map(memory, Owner::App, OWN, copy, ours, access)?;
+        }
+        Ok(Self { count })
+    }
+
+    /// Writes the first slots.
+    pub fn write(&mut self, slots: &[[u64; 2]]) {
+        for (index, word) in slots.iter().take(self.count).flatten().enumerate() {
+            // SAFETY: inside the pages that `new` has mapped, as many as `count` slots take; the
+            // app is stopped, and this is no memory that Rust knows of.
+            unsafe { ((SLOTS + index as u64 * 8) as *mut u64).write_volatile(*word) };
+        }
+    }
+
+    /// Reads the first slots.
+    pub fn read(&self, slots: &mut [[u64; 2]]) {
+        for (index, word) in slots.iter_mut().take(self.count).flatten().enumerate() {
+            // SAFETY: as above; any bytes are a valid number.
+            *word = unsafe { ((SLOTS + index as u64 * 8) as *const u64).read_volatile() };
         }
     }
 }

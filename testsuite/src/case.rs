@@ -104,6 +104,9 @@ pub struct Case {
     pub stdin: String,
     /// The program's name for an empty directory that it is given with `--dir`.
     pub dir: Option<String>,
+    /// `NAME=FILE`, a file in `apps/`: modules that are loaded first.
+    #[serde(default)]
+    pub preloads: Vec<String>,
     /// The export that is called instead of `_start`.
     pub invoke: Option<String>,
     /// `--unknown-imports-trap`.

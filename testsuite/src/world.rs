@@ -4,7 +4,7 @@
 use crate::case::{Build, Case, World, app};
 use crate::process::{self, Run};
 use crate::tools;
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -36,6 +36,13 @@ impl<'a> Prepared<'a> {
             command
                 .arg("--dir")
                 .arg(format!("{}::{guest}", host.display()));
+        }
+        for preload in &self.case.preloads {
+            let (name, file) = preload.split_once('=').context("preloads are NAME=FILE")?;
+            let file = app(file);
+            command
+                .arg("--preload")
+                .arg(format!("{name}={}", file.display()));
         }
         if let Some(name) = &self.case.invoke {
             command.args(["--invoke", name]);

@@ -40,7 +40,7 @@ impl Events for Said {
 fn app(name: &str, object: Vec<u8>) -> AppSpec {
     AppSpec {
         name: name.to_owned(),
-        object,
+        modules: vec![(String::new(), object)],
         args: vec![name.to_owned()],
         invoke: "_start".to_owned(),
         flags: app_flags::UNKNOWN_IMPORTS_TRAP,

@@ -2,6 +2,7 @@
 //! `wasm-aot image`: objects to a bootable seL4 image; and what it shares with `run --on sel4`.
 
 use crate::build::CompilerArguments;
+use crate::preload::{self, Preload};
 use crate::{files, share};
 use anyhow::{Context, Result};
 use clap::Args;
@@ -28,6 +29,9 @@ pub struct Arguments {
     /// An argument for every app (repeat for more).
     #[arg(long = "arg", value_name = "ARGUMENT", allow_hyphen_values = true)]
     args: Vec<String>,
+    /// Load a module first, in every app; its exports are the imports `NAME.*`.
+    #[arg(long = "preload", value_name = "NAME=FILE")]
+    preloads: Vec<Preload>,
     #[command(flatten)]
     app: AppArguments,
     #[command(flatten)]
@@ -62,7 +66,7 @@ impl AppArguments {
     }
 
     /// The app in a boot bundle.
-    pub fn spec(&self, path: &Path, object: Vec<u8>, args: &[String]) -> AppSpec {
+    pub fn spec(&self, path: &Path, modules: Vec<(String, Vec<u8>)>, args: &[String]) -> AppSpec {
         let name = program_name(path);
         let mut bits = 0;
         if self.unknown_imports_trap {
@@ -73,7 +77,8 @@ impl AppArguments {
         }
         AppSpec {
             name: name.clone(),
-            object,
+            modules,
+            script: Vec::new(),
             args: std::iter::once(name).chain(args.iter().cloned()).collect(),
             env: self
                 .environment()
@@ -106,8 +111,8 @@ pub fn make(apps: &[AppSpec], bundle_flags: u32) -> Result<Vec<u8>> {
 pub fn main(arguments: &Arguments) -> Result<ExitCode> {
     let mut apps = Vec::new();
     for input in &arguments.inputs {
-        let object = arguments.compiler.object(input, "main")?;
-        apps.push(arguments.app.spec(input, object, &arguments.args));
+        let modules = preload::modules(&arguments.compiler, &arguments.preloads, input)?;
+        apps.push(arguments.app.spec(input, modules, &arguments.args));
     }
     let image = make(&apps, flags::POWER_OFF)?;
     files::write(&arguments.output, &image, false)?;

@@ -10,6 +10,7 @@ mod files;
 mod image;
 mod inspect;
 mod link;
+mod preload;
 mod run;
 mod share;
 

@@ -6,6 +6,7 @@ mod sel4;
 
 use crate::build::CompilerArguments;
 use crate::image::AppArguments;
+use crate::preload::Preload;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -30,9 +31,9 @@ pub struct Arguments {
     /// Give the program a directory of this machine (not on seL4 yet).
     #[arg(long = "dir", value_name = "HOST[::GUEST]")]
     dirs: Vec<String>,
-    /// Load a module first; its exports are the imports `NAME.*` (not on seL4 yet).
+    /// Load a module first; its exports are the imports `NAME.*`.
     #[arg(long = "preload", value_name = "NAME=FILE")]
-    preloads: Vec<String>,
+    preloads: Vec<Preload>,
     /// Memory of the emulated machine (seL4), in MiB.
     #[arg(long, value_name = "MIB", default_value_t = crate::image::MACHINE_MEMORY_MIB)]
     machine_memory: u32,

@@ -19,6 +19,7 @@ struct Entry {
 struct Header {
     magic: u64,
     entry: *const (),
+    call: *const (),
     entries: *const Entry,
     count: usize,
 }
@@ -85,6 +86,7 @@ static ENTRIES: [Entry; COUNT] = {
 static HEADER: Header = Header {
     magic: exports::MAGIC,
     entry: crate::_start as *const (),
+    call: crate::script_call as *const (),
     entries: ENTRIES.as_ptr(),
     count: ENTRIES.len(),
 };

@@ -36,15 +36,31 @@ extern "C" fn _start() -> ! {
     };
     // SAFETY: this is the only thread, and nothing of the runtime has run yet.
     unsafe { platform::start(startup) };
+    if startup.page.flags & flags::SCRIPT != 0 {
+        call::returned();
+    }
     run(&startup);
     call::exit(0)
+}
+
+/// Where the root task puts the thread of a script.
+extern "C" fn script_call(trampoline: u64, callee: u64, slots: *mut [u64; 2]) -> ! {
+    // SAFETY: the root task took the addresses from the object: a `fn()`, or a function and the
+    // trampoline for its type; the slots are as many as its arguments and results need.
+    unsafe {
+        match trampoline {
+            0 => function(callee)(),
+            _ => call_through(trampoline, callee, slots),
+        }
+    }
+    call::returned()
 }
 
 fn startup() -> Option<Startup<'static>> {
     // SAFETY: the root task maps at least the first page, read-only and for ever; the page's own
     // numbers say how much follows, and the root task has mapped that much.
     let page = unsafe { &*(space::STARTUP as *const sel4_boot::startup::Page) };
-    let ranges = [page.args, page.env, page.signature];
+    let ranges = [page.args, page.env, page.instantiate, page.signature];
     let ends = ranges.map(|range| u64::from(range.offset) + u64::from(range.length));
     let length = ends.into_iter().max()?.max(size_of_val(page) as u64);
     if length > space::STARTUP_END - space::STARTUP {
@@ -58,9 +74,9 @@ fn startup() -> Option<Startup<'static>> {
 
 fn run(startup: &Startup<'_>) {
     let page = startup.page;
-    if page.instantiate != 0 {
-        // SAFETY: the root task took the address of the object's `fn()` of that name.
-        let instantiate = unsafe { function(page.instantiate) };
+    for address in startup.instantiate {
+        // SAFETY: the root task took the address of an object's `fn()` of that name.
+        let instantiate = unsafe { function(address.get()) };
         instantiate();
     }
     if page.callee == 0 {
@@ -82,13 +98,22 @@ fn run(startup: &Startup<'_>) {
     }
     // SAFETY: the root task took the address of the trampoline that the object has for this type;
     // the slots are as many as its arguments and results need (checked by `parse`).
-    unsafe {
-        let trampoline: unsafe extern "C" fn(*const (), *mut [u64; 2]) =
-            core::mem::transmute(page.trampoline as *const ());
-        trampoline(page.callee as *const (), slots.as_mut_ptr());
-    }
+    unsafe { call_through(page.trampoline, page.callee, slots.as_mut_ptr()) };
     if invoked {
         values::print(startup.signature, &slots);
+    }
+}
+
+/// Calls a function through its trampoline.
+///
+/// # Safety
+/// They belong together, and there are as many slots as the function has arguments and results.
+unsafe fn call_through(trampoline: u64, callee: u64, slots: *mut [u64; 2]) {
+    // SAFETY: the caller's promise; the addresses are not null.
+    unsafe {
+        let trampoline: unsafe extern "C" fn(*const (), *mut [u64; 2]) =
+            core::mem::transmute(trampoline as *const ());
+        trampoline(callee as *const (), slots);
     }
 }
 

@@ -4,6 +4,9 @@
 //! A [`Header`], an array of [`AppRecord`], then the bytes that they point at; all little-endian,
 //! offsets counted from the header's first byte. [`Bundle::parse`] checks all of it; afterwards
 //! nothing can fail.
+//!
+//! An app is either some modules, which are linked, instantiated in their order, and the last of
+//! which is run; or a test script, which brings its own modules (`wasm-aot-script`).
 
 use crate::strings::Strings;
 use core::fmt;
@@ -13,7 +16,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 /// First bytes of a bundle.
 pub const MAGIC: [u8; 8] = *b"waBUNDLE";
 /// The version of everything in this module.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// What stands where a bundle goes in a root task that has none: the linker script writes it, the
 /// host finds the segment by it and replaces it.
 pub const PAYLOAD_MARKER: &[u8; 16] = b"wasm-aot payload";
@@ -65,7 +68,9 @@ pub struct Header {
 #[repr(C)]
 pub struct AppRecord {
     name: Range,
-    object: Range,
+    /// An array of [`ModuleRecord`].
+    modules: Range,
+    script: Range,
     args: Range,
     env: Range,
     invoke: Range,
@@ -75,13 +80,32 @@ pub struct AppRecord {
     stack_size: U64,
 }
 
-/// An app to run.
+/// A module of an app, as it stands in the bundle.
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy, Debug)]
+#[repr(C)]
+pub struct ModuleRecord {
+    name: Range,
+    object: Range,
+}
+
+/// A module of an app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct App<'a> {
-    /// What people call it.
+pub struct Module<'a> {
+    /// The name under which the app's other modules import from it.
     pub name: &'a str,
     /// The relocatable object.
     pub object: &'a [u8],
+}
+
+/// An app to run.
+#[derive(Clone, Copy, Debug)]
+pub struct App<'a> {
+    bundle: Bundle<'a>,
+    modules: &'a [ModuleRecord],
+    /// What people call it.
+    pub name: &'a str,
+    /// A test script, or nothing.
+    pub script: &'a [u8],
     /// Arguments, `argv[0]` first.
     pub args: Strings<'a>,
     /// Environment, `NAME=value`.
@@ -95,6 +119,18 @@ pub struct App<'a> {
     pub memory_limit: u64,
     /// Bytes of its stack; 0 for the root task's default.
     pub stack_size: u64,
+}
+
+impl<'a> App<'a> {
+    /// The modules in the order in which they are instantiated.
+    pub fn modules(&self) -> impl ExactSizeIterator<Item = Module<'a>> + use<'a> {
+        let bundle = self.bundle;
+        // `Bundle::parse` has read all of them once.
+        self.modules.iter().map(move |record| Module {
+            name: bundle.text(record.name).unwrap_or_default(),
+            object: bundle.range(record.object).unwrap_or_default(),
+        })
+    }
 }
 
 /// Why a bundle cannot be read.
@@ -185,11 +221,12 @@ impl<'a> Bundle<'a> {
             .ok_or(BundleError::Truncated("a range of an app"))
     }
 
+    fn text(&self, range: Range) -> Result<&'a str, BundleError> {
+        core::str::from_utf8(self.range(range)?)
+            .map_err(|_| BundleError::Invalid("a name that is not UTF-8"))
+    }
+
     fn read(&self, record: &AppRecord) -> Result<App<'a>, BundleError> {
-        let text = |range| {
-            core::str::from_utf8(self.range(range)?)
-                .map_err(|_| BundleError::Invalid("a name that is not UTF-8"))
-        };
         let list = |range| {
             Strings::new(self.range(range)?)
                 .ok_or(BundleError::Invalid("a list of strings without its end"))
@@ -197,12 +234,26 @@ impl<'a> Bundle<'a> {
         if record.flags.get() & !app_flags::ALL != 0 {
             return Err(BundleError::Invalid("unknown flags of an app"));
         }
+        let modules = <[ModuleRecord]>::ref_from_bytes(self.range(record.modules)?)
+            .map_err(|_| BundleError::Truncated("the list of an app's modules"))?;
+        for module in modules {
+            self.text(module.name)?;
+            self.range(module.object)?;
+        }
+        let script = self.range(record.script)?;
+        if modules.is_empty() == script.is_empty() {
+            return Err(BundleError::Invalid(
+                "an app needs either modules or a script",
+            ));
+        }
         Ok(App {
-            name: text(record.name)?,
-            object: self.range(record.object)?,
+            bundle: *self,
+            modules,
+            name: self.text(record.name)?,
+            script,
             args: list(record.args)?,
             env: list(record.env)?,
-            invoke: text(record.invoke)?,
+            invoke: self.text(record.invoke)?,
             flags: record.flags.get(),
             memory_limit: record.memory_limit.get(),
             stack_size: record.stack_size.get(),
@@ -242,8 +293,10 @@ mod write {
     pub struct AppSpec {
         /// What people call it.
         pub name: String,
-        /// The relocatable object.
-        pub object: Vec<u8>,
+        /// Names and objects of its modules; see [`Module`].
+        pub modules: Vec<(String, Vec<u8>)>,
+        /// A test script, for an app without modules.
+        pub script: Vec<u8>,
         /// Arguments, `argv[0]` first.
         pub args: Vec<String>,
         /// Environment, `NAME=value`.
@@ -278,9 +331,17 @@ mod write {
         };
         let mut records = Vec::new();
         for app in apps {
+            let mut modules = Vec::new();
+            for (name, object) in &app.modules {
+                modules.push(ModuleRecord {
+                    name: place(name.as_bytes())?,
+                    object: place(object)?,
+                });
+            }
             records.push(AppRecord {
                 name: place(app.name.as_bytes())?,
-                object: place(&app.object)?,
+                modules: place(modules.as_bytes())?,
+                script: place(&app.script)?,
                 args: place(&join(&app.args))?,
                 env: place(&join(&app.env))?,
                 invoke: place(app.invoke.as_bytes())?,
@@ -314,7 +375,12 @@ mod tests {
     fn sample() -> Vec<u8> {
         let app = AppSpec {
             name: "a".into(),
-            object: b"\x7fELF".to_vec(),
+            modules: [
+                ("library".into(), b"ELF".to_vec()),
+                ("".into(), b"\x7fELF".to_vec()),
+            ]
+            .into(),
+            script: Vec::new(),
             args: ["a".into(), "x y".into()].into(),
             env: ["K=v".into()].into(),
             invoke: "_start".into(),
@@ -322,7 +388,11 @@ mod tests {
             memory_limit: 1 << 33,
             stack_size: 65_536,
         };
-        encode(flags::HOSTED, &[app, AppSpec::default()]).unwrap()
+        let script = AppSpec {
+            script: b"steps".to_vec(),
+            ..AppSpec::default()
+        };
+        encode(flags::HOSTED, &[app, script]).unwrap()
     }
 
     #[test]
@@ -336,14 +406,20 @@ mod tests {
         let apps: Vec<_> = bundle.apps().collect();
         assert_eq!(apps.len(), 2);
         assert_eq!(apps[0].name, "a");
-        assert_eq!(apps[0].object, b"\x7fELF");
+        let modules: Vec<_> = apps[0].modules().collect();
         assert_eq!(
-            apps[0].object.as_ptr() as usize % 4,
-            bytes.as_ptr() as usize % 4
+            (modules[0].name, modules[0].object),
+            ("library", &b"ELF"[..])
+        );
+        assert_eq!((modules[1].name, modules[1].object), ("", &b"\x7fELF"[..]));
+        assert_eq!(
+            modules[1].object.as_ptr() as usize % 16,
+            bytes.as_ptr() as usize % 16
         );
         assert_eq!(apps[0].args.iter().nth(1), Some(&b"x y"[..]));
         assert_eq!(apps[0].memory_limit, 1 << 33);
-        assert_eq!(apps[1].object, b"");
+        assert_eq!(apps[1].modules().len(), 0);
+        assert_eq!(apps[1].script, b"steps");
     }
 
     #[test]
@@ -359,9 +435,26 @@ mod tests {
                 if let Ok(bundle) = Bundle::parse(&damaged) {
                     for app in bundle.apps() {
                         let _ = app.args.iter().count();
+                        let _ = app.modules().map(|m| m.object.len()).sum::<usize>();
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn an_app_is_modules_or_a_script() {
+        let both = AppSpec {
+            modules: [("".into(), b"ELF".to_vec())].into(),
+            script: b"steps".to_vec(),
+            ..AppSpec::default()
+        };
+        for app in [both, AppSpec::default()] {
+            let bytes = encode(0, &[app]).unwrap();
+            assert!(matches!(
+                Bundle::parse(&bytes),
+                Err(BundleError::Invalid(_))
+            ));
         }
     }
 

@@ -59,6 +59,9 @@ kinds! {
     Log = 6;
     /// All apps have ended. Payload: a summary as text.
     Done = 7;
+    /// What came of a test script's steps, in as many frames as it takes: the bytes that
+    /// `wasm-aot-script` describes.
+    Outcomes = 8;
 }
 
 /// A frame.

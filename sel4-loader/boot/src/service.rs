@@ -47,6 +47,9 @@ services! {
     /// (trap code, `wasm-aot-trap`): the app traps here, by the runtime's decision. Never
     /// answered.
     Trap = 4;
+    /// What a test script called has returned, or the app is ready for the first call. Never
+    /// answered: the root task puts the thread at the next call.
+    Returned = 5;
 }
 
 /// The answer to a call.

@@ -8,6 +8,10 @@
 pub const RUNTIME: u64 = 0x0020_0000;
 /// End of the space for the app runtime.
 pub const RUNTIME_END: u64 = 0x00d0_0000;
+/// Arguments and results of what a test script calls, shared with the root task.
+pub const SLOTS: u64 = 0x00d0_0000;
+/// End of the space for arguments and results.
+pub const SLOTS_END: u64 = 0x00d1_0000;
 /// The start-up page and what it points at ([`crate::startup`]).
 pub const STARTUP: u64 = 0x00e0_0000;
 /// End of the space for the start-up page, its strings included.

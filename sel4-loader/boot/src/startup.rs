@@ -5,6 +5,7 @@
 //! the root task, but still reads it through [`Startup::parse`], which cannot go astray.
 
 use crate::strings::Strings;
+use zerocopy::little_endian::U64;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// First word of the page; the last byte is the version.
@@ -32,9 +33,7 @@ pub struct Page {
     pub tsc_start: u64,
     /// Nanoseconds since 1970-01-01 00:00 UTC at `tsc_start`; 0 where there is no clock.
     pub epoch_ns: u64,
-    /// `MODULE:instantiate`.
-    pub instantiate: u64,
-    /// The function to run after that; 0 for none.
+    /// The function to run after the instantiation; 0 for none.
     pub callee: u64,
     /// The trampoline that calls `callee` with slots; 0 where it is called directly, `fn()`.
     pub trampoline: u64,
@@ -44,6 +43,8 @@ pub struct Page {
     pub args: Range,
     /// Environment, `NAME=value`.
     pub env: Range,
+    /// Addresses of the functions `MODULE:instantiate` to run first, in this order; 8 bytes each.
+    pub instantiate: Range,
     /// Type of `callee` as text, `(i32 i64) -> (f32)`; empty where it is called directly.
     pub signature: Range,
     /// [`flags`].
@@ -59,6 +60,8 @@ pub mod flags {
     pub const INVOKE: u32 = 1;
     /// The processor has RDRAND.
     pub const RDRAND: u32 = 2;
+    /// The app runs a test script: it says that it is ready and is told what to call.
+    pub const SCRIPT: u32 = 4;
 }
 
 /// What the app runtime says about itself to the root task, at [`crate::space::RUNTIME`].
@@ -77,6 +80,9 @@ pub mod exports {
         /// Where an app begins: RDI is the address of the start-up page, RSP that of the stack's
         /// end minus 8.
         pub entry: u64,
+        /// Where the thread of a test script is put: RDI is a trampoline, RSI the function to call
+        /// through it, RDX the address of its slots; RDI is 0 where RSI is a `fn()`.
+        pub call: u64,
         /// Address of the array of [`Entry`].
         pub entries: u64,
         /// Entries in the array.
@@ -145,6 +151,8 @@ pub struct Startup<'a> {
     pub args: Strings<'a>,
     /// Environment.
     pub env: Strings<'a>,
+    /// Addresses of the functions `MODULE:instantiate`.
+    pub instantiate: &'a [U64],
     /// Type of the function to run.
     pub signature: &'a str,
 }
@@ -162,21 +170,38 @@ impl<'a> Startup<'a> {
             page,
             args: Strings::new(range(page.args)?)?,
             env: Strings::new(range(page.env)?)?,
+            instantiate: <[U64]>::ref_from_bytes(range(page.instantiate)?).ok()?,
             signature: core::str::from_utf8(range(page.signature)?).ok()?,
         })
     }
 }
 
-/// Writes the page and its strings into `out`, which is zero. `None` where they do not fit. The
-/// ranges of `page` are filled in here.
+/// What follows the fixed part.
+#[derive(Clone, Copy, Debug)]
+pub struct Rest<'a> {
+    /// Arguments.
+    pub args: Strings<'a>,
+    /// Environment.
+    pub env: Strings<'a>,
+    /// Addresses of the functions `MODULE:instantiate`.
+    pub instantiate: &'a [U64],
+    /// Type of the function to run.
+    pub signature: &'a str,
+}
+
+impl Rest<'_> {
+    /// Bytes that [`write`] needs for the page and this.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let strings = self.args.bytes().len() + self.env.bytes().len() + self.signature.len();
+        size_of::<Page>() + size_of_val(self.instantiate) + strings
+    }
+}
+
+/// Writes the page and what follows it into `out`, which is zero. `None` where they do not fit.
+/// The ranges of `page` are filled in here.
 #[must_use]
-pub fn write(
-    mut page: Page,
-    args: Strings<'_>,
-    env: Strings<'_>,
-    signature: &str,
-    out: &mut [u8],
-) -> Option<()> {
+pub fn write(mut page: Page, rest: &Rest<'_>, out: &mut [u8]) -> Option<()> {
     let mut at = size_of::<Page>();
     let mut place = |bytes: &[u8]| {
         out.get_mut(at..)?
@@ -190,16 +215,11 @@ pub fn write(
         Some(range)
     };
     page.magic = MAGIC;
-    page.args = place(args.bytes())?;
-    page.env = place(env.bytes())?;
-    page.signature = place(signature.as_bytes())?;
+    page.instantiate = place(rest.instantiate.as_bytes())?;
+    page.args = place(rest.args.bytes())?;
+    page.env = place(rest.env.bytes())?;
+    page.signature = place(rest.signature.as_bytes())?;
     page.write_to_prefix(out).ok()
-}
-
-/// Bytes that [`write`] needs.
-#[must_use]
-pub fn size(args: Strings<'_>, env: Strings<'_>, signature: &str) -> usize {
-    size_of::<Page>() + args.bytes().len() + env.bytes().len() + signature.len()
 }
 
 #[cfg(test)]
@@ -216,17 +236,24 @@ mod tests {
             callee: 77,
             ..Page::default()
         };
+        let rest = Rest {
+            args,
+            env,
+            instantiate: &[1.into(), 0x1_0000_0000.into()],
+            signature: "() -> ()",
+        };
         let mut buffer = [0u64; 64];
         let out = buffer.as_mut_bytes();
-        write(page, args, env, "() -> ()", out).unwrap();
+        write(page, &rest, out).unwrap();
         let back = Startup::parse(out).unwrap();
         assert_eq!(back.page.callee, 77);
         assert_eq!(back.args, args);
         assert_eq!(back.env, env);
+        assert_eq!(back.instantiate, rest.instantiate);
         assert_eq!(back.signature, "() -> ()");
-        let used = size(args, env, "() -> ()");
-        assert!(write(page, args, env, "() -> ()", &mut out[..used - 1]).is_none());
-        assert!(write(page, args, env, "() -> ()", &mut out[..used]).is_some());
+        let used = rest.size();
+        assert!(write(page, &rest, &mut out[..used - 1]).is_none());
+        assert!(write(page, &rest, &mut out[..used]).is_some());
     }
 
     #[test]
@@ -248,7 +275,13 @@ mod tests {
     fn damage_never_panics() {
         let mut buffer = [0u64; 64];
         let out = buffer.as_mut_bytes();
-        write(Page::default(), Strings::EMPTY, Strings::EMPTY, "", out).unwrap();
+        let rest = Rest {
+            args: Strings::EMPTY,
+            env: Strings::EMPTY,
+            instantiate: &[7.into()],
+            signature: "",
+        };
+        write(Page::default(), &rest, out).unwrap();
         for position in 0..size_of::<Page>() {
             for bit in 0..8 {
                 out[position] ^= 1 << bit;

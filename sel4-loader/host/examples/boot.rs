@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let path = parts.next().unwrap_or_default();
         let mut app = AppSpec {
             name: path.clone(),
-            object: std::fs::read(&path)?,
+            modules: vec![(String::new(), std::fs::read(&path)?)],
             args: vec![path],
             invoke: "_start".into(),
             flags: app_flags::UNKNOWN_IMPORTS_TRAP,

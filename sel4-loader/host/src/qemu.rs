@@ -53,6 +53,8 @@ pub trait Events {
     fn stdout(&mut self, app: u16, bytes: &[u8]) {}
     /// An app wrote to its standard error.
     fn stderr(&mut self, app: u16, bytes: &[u8]) {}
+    /// Outcomes of a test script's steps, as they come (`wasm-aot-script`).
+    fn outcomes(&mut self, app: u16, bytes: &[u8]) {}
     /// An app trapped or could not be run; the report ends with a newline.
     fn trap(&mut self, app: u16, report: &str) {}
     /// An app has ended.
@@ -285,6 +287,7 @@ impl Session {
             match frame.kind {
                 Kind::Stdout => events.stdout(frame.app, frame.payload),
                 Kind::Stderr => events.stderr(frame.app, frame.payload),
+                Kind::Outcomes => events.outcomes(frame.app, frame.payload),
                 Kind::Trap => {
                     let room = Self::REPORT.saturating_sub(self.report.len());
                     let payload = &frame.payload[..frame.payload.len().min(room)];

@@ -3,39 +3,68 @@
 //!
 //! | module | decides |
 //! |---|---|
-//! | [`plan`] | where its memories and tables are, and how large they may become |
 //! | [`compose`] | its address space, its capabilities, its thread |
+//! | [`instances`] | which objects are loaded, and how they are linked with each other |
+//! | [`plan`] | where memories and tables are, and how large they may become |
 //! | [`serve`] | what its calls get |
 //! | [`fault`] | what a fault of it means |
+//! | [`script`] | the steps of a test script, if that is what it runs |
 
 mod compose;
 mod fault;
+mod instances;
 mod plan;
+mod script;
 mod serve;
 
-pub use compose::compose;
-pub use serve::serve;
+pub use instances::Tools;
 
+use crate::Loader;
+use crate::heap::Full;
 use crate::memory::MemoryError;
 use crate::runtime::Copies;
+use compose::compose;
 use core::fmt;
-use plan::Growable;
-use wasm_aot_loader::trap::Module;
-use wasm_aot_loader::{LoadError, Object};
-
-/// Growable regions of an app, at most: its memories and tables.
-pub const MAX_REGIONS: usize = 32;
+use instances::Space;
+use sel4_boot::bundle::App;
+use wasm_aot_loader::LoadError;
+use wasm_aot_script::ScriptError;
 
 /// An app that runs.
 pub struct Running<'a> {
     /// Index in the bundle.
     pub index: u16,
+    /// It runs a test script.
+    script: bool,
     tcb: u64,
-    vspace: u64,
-    object: Object<'a>,
-    module: Module<'a>,
+    space: Space<'a>,
     stack: Stack,
-    regions: [Option<Growable>; MAX_REGIONS],
+}
+
+/// Runs an app to its end; gives its exit code.
+///
+/// # Errors
+/// Where it cannot be made.
+pub fn run<'a>(
+    loader: &mut Loader,
+    app: &App<'a>,
+    index: u16,
+    borrowed: &mut Borrowed,
+) -> Result<i32, AppError<'a>> {
+    let mut running = compose(loader, app, index, borrowed)?;
+    let code = if running.script {
+        script::run(loader, app, &mut running)
+    } else {
+        Ok(serve::serve(loader, &mut running))
+    };
+    // The stack may be in view.
+    loader.peek.get_mut().close();
+    code
+}
+
+/// Names what memory was wanted for.
+fn lacking<'a>(what: &'static str) -> impl Fn(MemoryError) -> AppError<'a> {
+    move |error| AppError::Memory(what, error)
 }
 
 /// The stack of an app.
@@ -65,8 +94,10 @@ pub enum AppError<'a> {
     Load(LoadError<'a>),
     /// The object uses AVX, and the kernel does not keep its registers.
     Vector(&'a str),
-    /// A host function is imported with another type than it has.
-    ImportType(&'a str, &'a str),
+    /// The script is refused.
+    Script(ScriptError),
+    /// The root task's own lists are full.
+    Full,
     /// There is no memory for something.
     Memory(&'static str, MemoryError),
     /// A memory or table cannot be placed.
@@ -85,6 +116,12 @@ impl<'a> From<LoadError<'a>> for AppError<'a> {
     }
 }
 
+impl From<Full> for AppError<'_> {
+    fn from(Full: Full) -> Self {
+        Self::Full
+    }
+}
+
 impl fmt::Display for AppError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -95,10 +132,9 @@ impl fmt::Display for AppError<'_> {
                  (CONFIG_FXSAVE); build the object with `--cpu baseline`, or use a kernel with \
                  CONFIG_XSAVE"
             ),
-            Self::ImportType(symbol, kind) => write!(
-                f,
-                "incompatible import type: `{symbol}` is imported as a function {kind}, which is \
-                 not its type"
+            Self::Script(error) => error.fmt(f),
+            Self::Full => f.write_str(
+                "the root task's heap is full: too many objects, memories and tables in one app",
             ),
             Self::Memory(what, error) => write!(f, "{what}: {error}"),
             Self::Place(what) => f.write_str(what),

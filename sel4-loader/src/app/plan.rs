@@ -4,8 +4,10 @@
 //! A memory with a constant base goes there, if its reservation overlaps nothing; everything else
 //! gets a place in the dynamic space, a large page apart from its neighbours.
 
-use super::{AppError, MAX_REGIONS};
+use super::AppError;
+use crate::heap;
 use crate::vspace::{LARGE, PAGE};
+use alloc::vec::Vec;
 use sel4_boot::space;
 use wasm_aot_loader::Object;
 use wasm_aot_object::meta::{MemoryRecord, TableRecord, entity};
@@ -21,7 +23,7 @@ pub struct Growable {
     pub limit: u64,
     /// Bytes at the start.
     pub initial: u64,
-    /// Index of the memory or table, and which it is.
+    /// Which memory or table of its object it is.
     pub origin: Origin,
 }
 
@@ -36,31 +38,47 @@ pub enum Origin {
 
 /// All regions of an app.
 pub struct Plan {
-    pub regions: [Option<Growable>; MAX_REGIONS],
-    count: usize,
+    regions: Vec<Growable>,
     next_dynamic: u64,
+    /// A memory has a constant base.
+    constant: bool,
 }
 
 impl Plan {
-    /// Places everything. `budget` is what the app may still take: nothing may grow beyond.
-    pub fn new<'a>(object: &Object<'a>, budget: u64) -> Result<Self, AppError<'a>> {
-        let mut plan = Self {
-            regions: [None; MAX_REGIONS],
-            count: 0,
+    pub fn new() -> Self {
+        Self {
+            regions: Vec::new(),
             next_dynamic: space::DYNAMIC,
-        };
+            constant: false,
+        }
+    }
+
+    /// Places the memories and growable tables that an object defines; gives the index of the
+    /// first one. `budget` is what the app may still take: nothing may grow beyond.
+    pub fn add<'a>(&mut self, object: &Object<'a>, budget: u64) -> Result<usize, AppError<'a>> {
+        let first = self.regions.len();
         let own = |flags: u32| flags & entity::IMPORTED == 0;
         for (index, record) in object.meta().memories().iter().enumerate() {
             if own(record.flags.get()) {
-                plan.memory(index, record, budget)?;
+                self.memory(index, record, budget)?;
             }
         }
         for (index, record) in object.meta().tables().iter().enumerate() {
             if own(record.flags.get()) && record.flags.get() & entity::GROWABLE != 0 {
-                plan.table(index, record, budget)?;
+                self.table(index, record, budget)?;
             }
         }
-        Ok(plan)
+        Ok(first)
+    }
+
+    /// The regions from an index on.
+    pub fn since(&self, first: usize) -> &[Growable] {
+        self.regions.get(first..).unwrap_or_default()
+    }
+
+    /// The same, to be changed.
+    pub fn since_mut(&mut self, first: usize) -> &mut [Growable] {
+        self.regions.get_mut(first..).unwrap_or_default()
     }
 
     fn memory<'a>(
@@ -79,7 +97,7 @@ impl Plan {
         } else {
             self.dynamic(reservation)?
         };
-        self.add(Growable {
+        let region = Growable {
             base,
             mapped: 0,
             limit: bytes(record.max.get())
@@ -87,7 +105,8 @@ impl Plan {
                 .min(budget.max(initial)),
             initial,
             origin: Origin::Memory(index),
-        })
+        };
+        Ok(heap::push(&mut self.regions, region)?)
     }
 
     fn table<'a>(
@@ -99,26 +118,19 @@ impl Plan {
         let bytes = |elements: u64| elements.saturating_mul(8);
         let initial = bytes(record.min.get());
         let limit = bytes(record.max.get()).min(budget.max(initial));
-        self.add(Growable {
-            base: self.next_dynamic,
+        let region = Growable {
+            base: self.dynamic(limit)?,
             mapped: 0,
             limit,
             initial,
             origin: Origin::Table(index),
-        })?;
-        self.dynamic(limit).map(|_| ())
+        };
+        Ok(heap::push(&mut self.regions, region)?)
     }
 
-    fn add<'a>(&mut self, region: Growable) -> Result<(), AppError<'a>> {
-        let slot = self.regions.get_mut(self.count);
-        *slot.ok_or(AppError::Place("too many memories and growable tables"))? = Some(region);
-        self.count += 1;
-        Ok(())
-    }
-
-    /// Checks a constant base: above the stack, below the dynamic space, not over another memory
-    /// (whose code relies on faults in all of its reservation).
-    fn constant<'a>(&self, base: u64, reservation: u64) -> Result<u64, AppError<'a>> {
+    /// Checks a constant base: above the stack, below the dynamic space, and the only one: code
+    /// relies on faults in all of a memory's reservation, which is longer than half this space.
+    fn constant<'a>(&mut self, base: u64, reservation: u64) -> Result<u64, AppError<'a>> {
         let end = base.checked_add(reservation);
         let inside = base >= space::STACK_TOP && end.is_some_and(|end| end <= space::DYNAMIC);
         if !inside || !base.is_multiple_of(PAGE) {
@@ -127,16 +139,13 @@ impl Plan {
                  build the object with the default --memory-base, or with `relocate`",
             ));
         }
-        if self
-            .regions
-            .iter()
-            .flatten()
-            .any(|other| other.base < space::DYNAMIC)
-        {
+        if self.constant {
             return Err(AppError::Place(
-                "two memories have a constant base; build the object so that one has",
+                "two memories have a constant base; build all objects but one with \
+                 `--memory-base relocate`",
             ));
         }
+        self.constant = true;
         Ok(base)
     }
 
@@ -150,10 +159,5 @@ impl Plan {
             "memories and tables are larger than the address space",
         ))?;
         Ok(base)
-    }
-
-    /// The region of a memory or table.
-    pub fn of(&self, origin: Origin) -> Option<&Growable> {
-        self.regions.iter().flatten().find(|r| r.origin == origin)
     }
 }

@@ -16,25 +16,48 @@ use wasm_aot_trap::{EXIT_STATUS, TrapCode};
 enum Next {
     /// Answer and go on.
     Answer(Status, u64),
-    /// The app has ended with this code.
-    End(i32),
+    /// The app has come to an end.
+    End(End),
+}
+
+/// How an app, or a call into it, comes to an end. The thread is stopped.
+#[derive(Clone, Copy)]
+pub enum End {
+    /// It exits with this code.
+    Exit(i32),
+    /// What a script called has returned.
+    Returned,
+    /// The kernel reports a fault.
+    Fault(Received),
+    /// The app's runtime says that it traps; with a code that it knows, or that nobody does.
+    Trap(Option<TrapCode>),
 }
 
 /// Serves an app until it ends; gives its exit code.
 pub fn serve(loader: &mut Loader, app: &mut Running<'_>) -> i32 {
+    let end = until_end(loader, app);
+    if let End::Exit(code) = end {
+        return code;
+    }
+    let report = fault::report(loader, app, &end);
+    loader
+        .output
+        .text(Kind::Trap, app.index, format_args!("{report}"));
+    EXIT_STATUS
+}
+
+/// Answers an app's calls until it comes to an end.
+pub fn until_end(loader: &mut Loader, app: &mut Running<'_>) -> End {
     let mut received = syscall::recv(loader.endpoint);
     loop {
         let next = match received.badge {
             SERVICE_BADGE => call(loader, app, &received),
-            FAULT_BADGE => {
-                fault::report(loader, app, &received);
-                Next::End(EXIT_STATUS)
-            }
+            FAULT_BADGE => Next::End(End::Fault(received)),
             // No other capability for the endpoint exists.
             _ => Next::Answer(Status::Invalid, 0),
         };
         match next {
-            Next::End(code) => return code,
+            Next::End(end) => return end,
             Next::Answer(status, value) => {
                 received = syscall::reply_recv(loader.endpoint, 0, &[status as u64, value]);
             }
@@ -45,48 +68,52 @@ pub fn serve(loader: &mut Loader, app: &mut Running<'_>) -> i32 {
 fn call(loader: &mut Loader, app: &mut Running<'_>, received: &Received) -> Next {
     let [first, second, ..] = received.registers;
     match Service::from_label(received.info.label()) {
-        Some(Service::Write) => {
-            let kind = match first {
-                1 => Kind::Stdout,
-                2 => Kind::Stderr,
-                _ => return Next::Answer(Status::Invalid, 0),
-            };
-            let carried = received.info.length().saturating_sub(2) * 8;
-            let length = (second as usize).min(carried).min(WRITE_MAX);
-            let mut words = [0u64; WRITE_MAX / 8];
-            syscall::read_message(received, 2, &mut words[..length.div_ceil(8)]);
-            let mut bytes = [0u8; WRITE_MAX];
-            for (place, word) in bytes.chunks_exact_mut(8).zip(words) {
-                place.copy_from_slice(&word.to_le_bytes());
-            }
-            loader.output.stream(kind, app.index, &bytes[..length]);
-            Next::Answer(Status::Done, length as u64)
-        }
+        Some(Service::Write) => write(loader, app, received),
         // WASI's exit codes are `u32`; processes show them as `i32`.
-        Some(Service::Exit) => Next::End(first as u32 as i32),
+        Some(Service::Exit) => Next::End(End::Exit(first as u32 as i32)),
         Some(Service::Grow) => match grow(&mut loader.memory, app, first, second) {
             Some(()) => Next::Answer(Status::Done, 0),
             None => Next::Answer(Status::Refused, 0),
         },
         Some(Service::Trap) => {
             let code = u8::try_from(first).ok().and_then(TrapCode::from_u8);
-            fault::report_as(loader, app, code);
-            Next::End(EXIT_STATUS)
+            Next::End(End::Trap(code))
         }
-        None => Next::Answer(Status::Invalid, 0),
+        Some(Service::Returned) if app.script => Next::End(End::Returned),
+        Some(Service::Returned) | None => Next::Answer(Status::Invalid, 0),
     }
+}
+
+/// Passes on what an app writes, as much as its message carries.
+fn write(loader: &Loader, app: &Running<'_>, received: &Received) -> Next {
+    let [first, second, ..] = received.registers;
+    let kind = match first {
+        1 => Kind::Stdout,
+        2 => Kind::Stderr,
+        _ => return Next::Answer(Status::Invalid, 0),
+    };
+    let carried = received.info.length().saturating_sub(2) * 8;
+    let length = (second as usize).min(carried).min(WRITE_MAX);
+    let mut words = [0u64; WRITE_MAX / 8];
+    syscall::read_message(received, 2, &mut words[..length.div_ceil(8)]);
+    let mut bytes = [0u8; WRITE_MAX];
+    for (place, word) in bytes.chunks_exact_mut(8).zip(words) {
+        place.copy_from_slice(&word.to_le_bytes());
+    }
+    loader.output.stream(kind, app.index, &bytes[..length]);
+    Next::Answer(Status::Done, length as u64)
 }
 
 /// Makes a part of a region accessible, `None` where that is not possible.
 fn grow(memory: &mut Memory, app: &mut Running<'_>, address: u64, bytes: u64) -> Option<()> {
     let end = address.checked_add(bytes)?;
-    let mut regions = app.regions.iter_mut().flatten();
-    let region = regions.find(|r| address >= r.base && end <= r.base + r.limit)?;
+    let vspace = app.space.vspace();
+    let region = app.space.region(address, end)?;
     // Without holes: what was mapped ends at or behind the address.
     if address > region.base + region.mapped {
         return None;
     }
-    extend(memory, app.vspace, region, end).ok()
+    extend(memory, vspace, region, end).ok()
 }
 
 /// Maps a region up to an address, rounded up to pages; in large pages where that fits.

@@ -2,7 +2,7 @@
 //! `run --on sel4`: an image with one app, booted in QEMU, its output passed on as it comes.
 
 use super::{Arguments, status};
-use crate::image;
+use crate::{image, preload};
 use anyhow::{Context, Result, bail};
 use sel4_host::bundle::flags;
 use sel4_host::{Events, Qemu};
@@ -53,11 +53,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     if !arguments.dirs.is_empty() {
         bail!("--dir: there is no file system on seL4 yet");
     }
-    if !arguments.preloads.is_empty() {
-        bail!("--preload: only one object an app on seL4 yet");
-    }
-    let object = arguments.compiler.object(&arguments.file, "main")?;
-    let app = arguments.app.spec(&arguments.file, object, &arguments.args);
+    let modules = preload::modules(&arguments.compiler, &arguments.preloads, &arguments.file)?;
+    let app = arguments
+        .app
+        .spec(&arguments.file, modules, &arguments.args);
     let bytes = image::make(&[app], flags::HOSTED | flags::POWER_OFF)?;
     // The image has a name only while QEMU runs.
     let mut file = tempfile::Builder::new()

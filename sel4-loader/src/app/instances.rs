@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! The instances of an app: objects that are loaded into its address space and linked with each
+//! other by the names under which they are registered.
+
+use super::plan::{Growable, Origin, Plan};
+use super::{AppError, lacking, serve};
+use crate::memory::{Memory, Object as Kernel, Owner};
+use crate::runtime::Runtime;
+use crate::vspace::{self, Access, PAGE};
+use crate::window::{self, Peek};
+use crate::{cpu, heap};
+use alloc::vec::Vec;
+use core::cell::RefCell;
+use sel4_boot::space;
+use wasm_aot_loader::cpu::check_cpu;
+use wasm_aot_loader::instances::{Instance, Instances, Linker, export_source};
+use wasm_aot_loader::link::LinkError;
+use wasm_aot_loader::trap::Module;
+use wasm_aot_loader::{LoadError, Object, Resolution, UndefinedKind, UndefinedSymbol};
+use wasm_aot_object::descriptor::{MemoryDescriptor, TableDescriptor};
+use wasm_aot_object::meta::{ExportRecord, ImportRecord, Kind, MemoryRecord, entity};
+use wasm_aot_symbols::INSTANTIATE_SUFFIX;
+
+/// A loaded object.
+struct Loaded<'a> {
+    object: Object<'a>,
+    address: u64,
+    /// First of the frames of its image.
+    frame: u64,
+}
+
+impl<'a> Loaded<'a> {
+    fn instance(&self) -> Instance<'_, 'a> {
+        Instance {
+            object: &self.object,
+            address: self.address,
+        }
+    }
+
+    /// Offset of an address in the image.
+    fn offset(&self, address: u64) -> Option<u64> {
+        let offset = address.checked_sub(self.address)?;
+        (offset < self.object.layout().total).then_some(offset)
+    }
+}
+
+/// What loading needs of the root task.
+pub struct Tools<'t> {
+    pub memory: &'t mut Memory,
+    pub runtime: &'t Runtime,
+    pub peek: &'t RefCell<Peek>,
+}
+
+/// Everything that is loaded into an app's address space.
+pub struct Space<'a> {
+    vspace: u64,
+    loaded: Vec<Loaded<'a>>,
+    /// Names, and which instance has each: the last one counts.
+    names: Vec<(&'a str, usize)>,
+    plan: Plan,
+    next_image: u64,
+    /// Images end here.
+    end: u64,
+    /// Imported functions that nobody provides trap when called.
+    trapping: bool,
+}
+
+impl<'a> Space<'a> {
+    /// An address space without objects, whose stack has `stack` bytes.
+    pub fn new(vspace: u64, stack: u64, trapping: bool) -> Self {
+        let below_stack = space::STACK_TOP - stack - space::STACK_GUARD;
+        Self {
+            vspace,
+            loaded: Vec::new(),
+            names: Vec::new(),
+            plan: Plan::new(),
+            next_image: space::OBJECT,
+            end: below_stack.min(space::OBJECT_END),
+            trapping,
+        }
+    }
+
+    /// The object of an instance.
+    pub fn object(&self, index: usize) -> Option<&Object<'a>> {
+        self.loaded.get(index).map(|loaded| &loaded.object)
+    }
+
+    /// Addresses of all functions `MODULE:instantiate`.
+    pub fn instantiate(&self) -> impl Iterator<Item = u64> {
+        (0..self.loaded.len()).filter_map(|index| self.instantiate_of(index))
+    }
+
+    /// Address of an instance's function `MODULE:instantiate`.
+    pub fn instantiate_of(&self, index: usize) -> Option<u64> {
+        let loaded = self.loaded.get(index)?;
+        let mut definitions = loaded.object.definitions();
+        let (_, definition) = definitions.find(|(name, _)| name.ends_with(INSTANTIATE_SUFFIX))?;
+        Some(definition.address(loaded.address))
+    }
+
+    /// Address of a symbol that an instance defines.
+    pub fn address(&self, index: usize, symbol: &str) -> Option<u64> {
+        let loaded = self.loaded.get(index)?;
+        let definition = loaded.object.definition(symbol)?;
+        Some(definition.address(loaded.address))
+    }
+
+    /// What an export of an instance is, and where.
+    pub fn export(&self, peek: &RefCell<Peek>, index: usize, export: &ExportRecord) -> Option<u64> {
+        let view = View { space: self, peek };
+        let instance = self.loaded.get(index)?.instance();
+        export_source(&view, instance, export).map(|source| source.address)
+    }
+
+    /// Makes an instance's exports known under a name.
+    pub fn register(&mut self, index: usize, name: &'a str) -> Result<(), AppError<'a>> {
+        Ok(heap::push(&mut self.names, (name, index))?)
+    }
+
+    /// The object around an address, for a backtrace.
+    pub fn module(&self, address: u64) -> Option<Module<'a>> {
+        let loaded = self.around(address)?;
+        Some(loaded.object.module(loaded.address))
+    }
+
+    /// The import that an address stands in for: one that nobody provides.
+    pub fn stub(&self, address: u64) -> Option<(&Object<'a>, &'a ImportRecord)> {
+        let loaded = self.around(address)?;
+        let import = loaded.object.stub(loaded.offset(address)?)?;
+        Some((&loaded.object, import))
+    }
+
+    /// Reads bytes of an image; says whether it could.
+    pub fn read(&self, peek: &RefCell<Peek>, address: u64, bytes: &mut [u8]) -> bool {
+        let at = self.around(address);
+        let at = at.and_then(|loaded| Some((loaded, loaded.offset(address)?)));
+        let Some((loaded, offset)) = at else {
+            return false;
+        };
+        let Ok(mut peek) = peek.try_borrow_mut() else {
+            return false;
+        };
+        let mut place = |(byte, at): (&mut u8, u64)| {
+            if at >= loaded.object.layout().total {
+                return None;
+            }
+            *byte = peek.byte(loaded.frame + at / PAGE, at % PAGE)?;
+            Some(())
+        };
+        bytes
+            .iter_mut()
+            .zip(offset..)
+            .all(|item| place(item).is_some())
+    }
+
+    /// The region in which an app may grow this range.
+    pub fn region(&mut self, address: u64, end: u64) -> Option<&mut Growable> {
+        let mut regions = self.plan.since_mut(0).iter_mut();
+        regions.find(|r| address >= r.base && end <= r.base + r.limit)
+    }
+
+    /// Its address space.
+    pub fn vspace(&self) -> u64 {
+        self.vspace
+    }
+
+    fn around(&self, address: u64) -> Option<&Loaded<'a>> {
+        // Images are placed upwards.
+        let after = self.loaded.partition_point(|l| l.address <= address);
+        let loaded = self.loaded.get(after.checked_sub(1)?)?;
+        loaded.offset(address).map(|_| loaded)
+    }
+
+    /// Loads an object and links it with what is there; gives the index of the instance.
+    pub fn load(&mut self, tools: &mut Tools<'_>, bytes: &'a [u8]) -> Result<usize, AppError<'a>> {
+        let object = Object::parse(bytes)?;
+        check_cpu(object.meta(), &cpu::has).map_err(|error| match error {
+            LoadError::Cpu { feature } if cpu::kernel_lacks(feature) => AppError::Vector(feature),
+            other => other.into(),
+        })?;
+        self.check_imports(tools, &object)?;
+        let (address, room) = (self.next_image, self.end.saturating_sub(self.next_image));
+        let total = object.layout().total;
+        if total > room {
+            return Err(AppError::TooLarge("the object's image", total, room));
+        }
+        heap::reserve(&mut self.loaded, 1)?;
+        let first = self.plan.add(&object, tools.memory.app_budget())?;
+        let frame = self.image(tools, &object, address, first)?;
+        self.next_image = address + total;
+        for region in self.plan.since_mut(first) {
+            let initial = region.base + region.initial;
+            serve::extend(tools.memory, self.vspace, region, initial)
+                .map_err(lacking("its initial memory"))?;
+        }
+        self.loaded.push(Loaded {
+            object,
+            address,
+            frame,
+        });
+        Ok(self.loaded.len() - 1)
+    }
+
+    fn check_imports(&self, tools: &Tools<'_>, object: &Object<'a>) -> Result<(), AppError<'a>> {
+        let view = View {
+            space: self,
+            peek: tools.peek,
+        };
+        let linker = Linker::new(object, &view);
+        linker.check(&mut |import, source| {
+            let meta = object.meta();
+            if source.is_some() || import.kind() != Kind::Function {
+                return Ok(());
+            }
+            let kind = meta.types().get(import.index.get() as usize);
+            let wanted = kind.map_or("", |kind| meta.str(kind.text));
+            if tools.runtime.fits(meta.str(import.symbol), wanted) {
+                return Ok(());
+            }
+            Err(linker.misfit(import, LinkError::Host { wanted }))
+        })?;
+        Ok(())
+    }
+
+    /// Writes an image into frames and maps them; gives the first frame.
+    fn image(
+        &self,
+        tools: &mut Tools<'_>,
+        object: &Object<'a>,
+        address: u64,
+        first: usize,
+    ) -> Result<u64, AppError<'a>> {
+        let what = "the object's image";
+        let layout = object.layout().clone();
+        let pages = layout.total.div_ceil(PAGE);
+        let frames = tools
+            .memory
+            .objects(Owner::App, Kernel::Frame, pages)
+            .map_err(lacking(what))?;
+        let regions = self.plan.since(first);
+        let view = View {
+            space: self,
+            peek: tools.peek,
+        };
+        let linker = Linker::new(object, &view);
+        let runtime = tools.runtime;
+        let filled = window::fill(tools.memory, Owner::App, frames, pages, |image| {
+            object.load(image, address, &mut |symbol| {
+                self.resolve(&linker, runtime, regions, object, symbol)
+            })?;
+            regions
+                .iter()
+                .try_for_each(|region| describe(object, image, region))
+        });
+        filled.map_err(lacking(what))??;
+        for (range, access) in [
+            (layout.text, Access::ReadOnly),
+            (layout.read_only, Access::ReadOnly),
+            (layout.read_write, Access::ReadWrite),
+        ] {
+            let frame = frames + range.start / PAGE;
+            let (count, at) = ((range.end - range.start) / PAGE, address + range.start);
+            vspace::map_range(tools.memory, self.vspace, frame, count, at, access)
+                .map_err(lacking(what))?;
+        }
+        Ok(frames)
+    }
+
+    fn resolve(
+        &self,
+        linker: &Linker<'_, 'a>,
+        runtime: &Runtime,
+        regions: &[Growable],
+        object: &Object<'a>,
+        symbol: &UndefinedSymbol<'a>,
+    ) -> Option<Resolution> {
+        if let Some(address) = linker.resolve(symbol) {
+            return Some(Resolution::Address(address));
+        }
+        let address = match symbol.kind {
+            UndefinedKind::MemoryBase(record) => base(object, regions, record),
+            UndefinedKind::Import(import) if import.kind() == Kind::Function => {
+                match runtime.export(symbol.name) {
+                    None if self.trapping => return Some(Resolution::Trap),
+                    address => address,
+                }
+            }
+            UndefinedKind::Runtime(_) => runtime.export(symbol.name),
+            // Host functions have no entry for tail calls.
+            UndefinedKind::Tail(_) => Some(0),
+            UndefinedKind::Import(_) | UndefinedKind::Unknown => None,
+        };
+        address.map(Resolution::Address)
+    }
+}
+
+/// Base of a memory that an object defines.
+fn base(object: &Object<'_>, regions: &[Growable], record: &MemoryRecord) -> Option<u64> {
+    let mut memories = object.meta().memories().iter();
+    let index = memories.position(|m| core::ptr::eq(m, record))?;
+    let origin = Origin::Memory(index);
+    let region = regions.iter().find(|region| region.origin == origin)?;
+    (record.flags.get() & entity::IMPORTED == 0).then_some(region.base)
+}
+
+/// Writes where a memory or table is, and how large it may become, into its descriptor in the
+/// image.
+fn describe<'a>(
+    object: &Object<'a>,
+    image: &mut [u8],
+    region: &Growable,
+) -> Result<(), AppError<'a>> {
+    let meta = object.meta();
+    let (symbol, base_at, maximum_at, unit) = match region.origin {
+        Origin::Memory(index) => (
+            meta.memories().get(index).map(|m| m.symbol),
+            core::mem::offset_of!(MemoryDescriptor, base),
+            core::mem::offset_of!(MemoryDescriptor, max_byte_length),
+            1,
+        ),
+        Origin::Table(index) => (
+            meta.tables().get(index).map(|t| t.symbol),
+            core::mem::offset_of!(TableDescriptor, base),
+            core::mem::offset_of!(TableDescriptor, max_length),
+            8,
+        ),
+    };
+    let missing = AppError::Place("the descriptor of a memory or table is not in the object");
+    let offset = symbol
+        .and_then(|symbol| object.symbol(meta.str(symbol)))
+        .ok_or(missing)? as usize;
+    let mut word = |at: usize, change: &dyn Fn(u64) -> u64| {
+        let bytes = image.get_mut(offset + at..)?.first_chunk_mut::<8>()?;
+        *bytes = change(u64::from_le_bytes(*bytes)).to_le_bytes();
+        Some(())
+    };
+    word(base_at, &|_| region.base).ok_or(missing)?;
+    word(maximum_at, &|maximum| maximum.min(region.limit / unit)).ok_or(missing)
+}
+
+/// The instances as the linker sees them.
+struct View<'v, 'a> {
+    space: &'v Space<'a>,
+    peek: &'v RefCell<Peek>,
+}
+
+impl<'a> Instances<'a> for View<'_, 'a> {
+    fn registered(&self, module: &str) -> Option<Instance<'_, 'a>> {
+        let mut names = self.space.names.iter().rev();
+        let (_, index) = names.find(|(name, _)| *name == module)?;
+        self.space.loaded.get(*index).map(Loaded::instance)
+    }
+
+    fn around(&self, address: u64) -> Option<Instance<'_, 'a>> {
+        self.space.around(address).map(Loaded::instance)
+    }
+
+    fn read(&self, address: u64, bytes: &mut [u8]) -> bool {
+        self.space.read(self.peek, address, bytes)
+    }
+}
