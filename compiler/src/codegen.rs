@@ -15,7 +15,9 @@ use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{AbiParam, ExternalName, Function, LibCall, Opcode};
 use cranelift_codegen::isa::TargetIsa;
-use cranelift_codegen::{CompiledCode, FinalizedRelocTarget};
+use cranelift_codegen::{
+    CompiledCode, FinalizedMachCallSite, FinalizedMachExceptionHandler, FinalizedRelocTarget,
+};
 use cranelift_frontend::FunctionBuilderContext;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
@@ -58,7 +60,14 @@ pub struct Code {
     /// from the stack pointer to the frame pointer, offsets of the references from the stack
     /// pointer. Ascending.
     pub stack_maps: Vec<(u32, u32, Vec<u32>)>,
+    /// Calls inside a `try_table`, ascending.
+    pub handlers: Vec<CallHandlers>,
 }
+
+/// A call inside a `try_table`: offset of the return address, bytes from the stack pointer to the
+/// frame pointer, and the handlers in their order, each a tag (`None`: any) and the offset of its
+/// code.
+pub type CallHandlers = (u32, u32, Vec<(Option<u32>, u32)>);
 
 /// What a thread keeps from one function to the next.
 struct Worker {
@@ -210,6 +219,7 @@ fn code(
         traps,
         positions: positions(compiled),
         frame_size: frame::size(compiled, machine) + tail_argument_bytes(function),
+        handlers: compiled.buffer.call_sites().filter_map(handlers).collect(),
         stack_maps: buffer
             .user_stack_maps()
             .iter()
@@ -265,6 +275,22 @@ fn tail_argument_bytes(function: &Function) -> u32 {
         Some(bytes.next_multiple_of(16))
     });
     instructions.max().unwrap_or(0)
+}
+
+/// The handlers around a call, `None` where there are none.
+fn handlers(call: FinalizedMachCallSite<'_>) -> Option<CallHandlers> {
+    use FinalizedMachExceptionHandler as Handler;
+    let handler = |handler: &Handler| match *handler {
+        Handler::Tag(tag, code) => (Some(tag.as_u32()), code),
+        Handler::Default(code) => (None, code),
+        Handler::Context(_) => unreachable!("no translation makes contexts"),
+    };
+    let handlers: Vec<_> = call.exception_handlers.iter().map(handler).collect();
+    if handlers.is_empty() {
+        return None;
+    }
+    let frame_size = call.frame_offset.expect("all back ends know it");
+    Some((call.ret_addr, frame_size, handlers))
 }
 
 fn target(target: &FinalizedRelocTarget, function: &Function) -> Target {

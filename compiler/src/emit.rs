@@ -7,6 +7,7 @@
 
 mod arch;
 mod data;
+mod exception;
 mod heap;
 mod metadata;
 

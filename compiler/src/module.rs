@@ -85,6 +85,10 @@ pub struct Uses {
     pub function_references: BTreeSet<u32>,
     /// Whether there is a `return_call`, `return_call_indirect` or `return_call_ref`.
     pub tail_calls: bool,
+    /// Whether there is a `try_table`.
+    pub catches: bool,
+    /// Tags with a `throw`.
+    pub thrown: BTreeSet<u32>,
 }
 
 impl Uses {
@@ -101,6 +105,8 @@ impl Uses {
             Operator::ReturnCall { .. }
             | Operator::ReturnCallIndirect { .. }
             | Operator::ReturnCallRef { .. } => std::mem::replace(&mut self.tail_calls, true),
+            Operator::TryTable { .. } => std::mem::replace(&mut self.catches, true),
+            Operator::Throw { tag_index } => self.thrown.insert(tag_index),
             _ => false,
         };
     }
@@ -111,6 +117,8 @@ impl Uses {
         self.element_segments.extend(other.element_segments);
         self.function_references.extend(other.function_references);
         self.tail_calls |= other.tail_calls;
+        self.catches |= other.catches;
+        self.thrown.extend(other.thrown);
         self
     }
 }

@@ -14,7 +14,9 @@ use cranelift_codegen::ir::UserExternalName;
 use std::collections::BTreeSet;
 use wasm_aot_object::{GUARD_RESERVATION, WASM_PAGE};
 use wasm_aot_symbols::{self as names, Runtime};
-use wasmparser::{CompositeInnerType, ConstExpr, ExternalKind, Operator, RefType, ValType};
+use wasmparser::{
+    CompositeInnerType, ConstExpr, ExternalKind, Operator, RefType, StorageType, ValType,
+};
 
 /// Everything that code and data refer to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
@@ -59,6 +61,12 @@ pub enum Symbol {
     ImportTailCell(u32),
     /// A tag of exceptions.
     Tag(u32),
+    /// The type descriptor of a tag's exceptions.
+    TagDescriptor(u32),
+    /// The table of exception handlers.
+    Handlers,
+    /// The addresses of the tags, which that table counts.
+    TagTable,
     /// The descriptor of a type, by its index in [`Plan::types`].
     TypeDescriptor(u32),
     /// The stack maps.
@@ -99,6 +107,9 @@ impl Symbol {
             Self::ImportTail(i) => (17, i),
             Self::ImportTailCell(i) => (18, i),
             Self::Tag(i) => (19, i),
+            Self::TagDescriptor(i) => (34, i),
+            Self::Handlers => (35, 0),
+            Self::TagTable => (36, 0),
             Self::TypeDescriptor(i) => (30, i),
             Self::StackMaps => (31, 0),
             Self::Roots => (32, 0),
@@ -131,6 +142,9 @@ impl Symbol {
             17 => Self::ImportTail(i),
             18 => Self::ImportTailCell(i),
             19 => Self::Tag(i),
+            34 => Self::TagDescriptor(i),
+            35 => Self::Handlers,
+            36 => Self::TagTable,
             30 => Self::TypeDescriptor(i),
             31 => Self::StackMaps,
             32 => Self::Roots,
@@ -257,6 +271,8 @@ pub struct Plan<'o> {
     pub tables: Vec<TablePlan>,
     pub globals: Vec<GlobalPlan>,
     pub tags: Vec<TagPlan>,
+    /// Tags with a [`Symbol::TagDescriptor`]: the module makes exceptions of them.
+    pub thrown: BTreeSet<u32>,
     /// Functions with a [`Symbol::FuncRef`].
     pub funcrefs: BTreeSet<u32>,
     /// Types with a [`Symbol::Trampoline`].
@@ -282,7 +298,7 @@ impl<'o> Plan<'o> {
         let (types, type_of) = types::canonical(&module.types, &module.type_groups);
         let mut plan = Plan {
             options,
-            convention: match module.uses.tail_calls {
+            convention: match module.uses.tail_calls || module.uses.catches {
                 true => Convention::Tail,
                 false => Convention::C,
             },
@@ -292,6 +308,7 @@ impl<'o> Plan<'o> {
             tables: tables(module),
             globals: Vec::new(),
             tags: Vec::new(),
+            thrown: module.uses.thrown.clone(),
             funcrefs: module.uses.function_references.clone(),
             trampolines: BTreeSet::new(),
             entries: BTreeSet::new(),
@@ -301,8 +318,9 @@ impl<'o> Plan<'o> {
             allocates: false,
         };
         plan.tags = module.tags.iter().map(|tag| plan.tag(tag)).collect();
-        plan.allocates = plan.types.iter().any(|ty| !ty.is_function());
-        plan.registers = plan.allocates || plan.holds_references(module);
+        let objects = plan.types.iter().any(|ty| !ty.is_function());
+        plan.allocates = objects || !plan.thrown.is_empty();
+        plan.registers = plan.allocates || module.uses.catches || plan.holds_references(module);
         plan.globals(module);
         for export in module
             .exports
@@ -399,6 +417,16 @@ impl<'o> Plan<'o> {
         };
         let fields = ty.fields.iter().map(|field| field.element_type);
         heap::structure(fields, &|ty| self.is_heap_reference(ty))
+    }
+
+    /// Where the fields of a tag's exceptions are: its address, then what they carry.
+    pub fn exception_layout(&self, tag: u32) -> StructLayout {
+        let ty = self.types[self.tags[tag as usize].ty as usize].function();
+        let carried = ty.params().iter().copied();
+        let fields = std::iter::once(ValType::I64).chain(carried);
+        heap::structure(fields.map(StorageType::Val), &|ty| {
+            self.is_heap_reference(ty)
+        })
     }
 
     /// Evaluates a constant expression as far as that is possible now.
@@ -669,6 +697,9 @@ pub fn global_name(module: &Module<'_>, plan: &Plan<'_>, symbol: Symbol) -> Opti
         | Symbol::ImportAdapter(_)
         | Symbol::CodeAdapter(_)
         | Symbol::ImportTailCell(_)
+        | Symbol::TagDescriptor(_)
+        | Symbol::Handlers
+        | Symbol::TagTable
         | Symbol::TypeDescriptor(_)
         | Symbol::StackMaps
         | Symbol::Roots

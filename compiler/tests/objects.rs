@@ -307,3 +307,57 @@ fn the_import_entry_for_tail_calls_may_be_missing() {
     assert!(of("env.g").is_undefined() && !of("env.g").is_weak());
     assert_ne!(of("main.f").address(), of("main.f:tail").address());
 }
+
+/// A module whose function does this with an exception.
+fn throwing(body: &str) -> String {
+    format!(
+        r#"(module (import "env" "t" (tag $t (param i32))) (import "env" "f" (func $f (param i32)))
+            (tag $own (export "own") (param i64))
+            (func (export "run") (param i32) {body}))"#
+    )
+}
+
+#[test]
+fn only_a_module_that_throws_or_catches_registers() {
+    let has = |body: &str, name: &str| {
+        let object = build(&throwing(body), &Options::default());
+        let file = ElfFile64::<LittleEndian>::parse(&*object).unwrap();
+        file.symbols().any(|symbol| symbol.name() == Ok(name))
+    };
+    let catch =
+        "(block $c (result i32) (try_table (catch $t $c) (call $f (local.get 0))) (return)) drop";
+    let throw = "(throw $t (local.get 0))";
+    for (body, throws, catches) in [
+        ("(call $f (local.get 0))", false, false),
+        (throw, true, false),
+        (catch, false, true),
+    ] {
+        assert_eq!(has(body, "registration"), throws || catches, "{body}");
+        assert_eq!(has(body, "wasm_aot_throw"), throws, "{body}");
+        assert_eq!(has(body, "handlers"), catches, "{body}");
+        assert_eq!(has(body, "main:adapter.import.0"), catches, "{body}");
+    }
+}
+
+#[test]
+fn tags_are_imported_and_exported_with_their_types() {
+    let object = build(&throwing(""), &Options::default());
+    let file = ElfFile64::<LittleEndian>::parse(&*object).unwrap();
+    let meta = file.section_by_name(section::META).unwrap();
+    let meta = Meta::parse(meta.data().unwrap()).unwrap();
+    let import = &meta.imports()[0];
+    assert_eq!((import.kind(), import.index.get()), (Kind::Tag, 0));
+    let export = meta.export("own").unwrap();
+    assert_eq!((export.kind(), export.index.get()), (Kind::Tag, 1));
+    let ty = |tag: usize| meta.str(meta.types()[meta.tags()[tag].type_index.get() as usize].text);
+    assert_eq!((ty(0), ty(1)), ("(i32) -> ()", "(i64) -> ()"));
+    assert_eq!(meta.str(meta.tags()[0].symbol), "env.t");
+}
+
+#[test]
+fn legacy_exceptions_are_refused_by_name() {
+    let text = "(module (tag $t) (func try catch $t end))";
+    let error = fails(text, &Options::default());
+    assert!(error.contains("legacy"), "{error}");
+    assert!(error.contains("offset"), "{error}");
+}

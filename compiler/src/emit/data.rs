@@ -191,22 +191,6 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    fn tags(&mut self) -> Result<(), Error> {
-        for (index, tag) in self.plan.tags.iter().enumerate() {
-            let symbol = Symbol::Tag(index as u32);
-            if tag.imported {
-                self.symbol(symbol);
-                continue;
-            }
-            let words = [
-                Word::Address(Symbol::Instantiate),
-                Word::Number(index as u64),
-            ];
-            self.words(symbol, StandardSection::ReadOnlyDataWithRel, &words)?;
-        }
-        Ok(())
-    }
-
     /// Appends words to a section and defines the symbol there.
     pub(super) fn words(
         &mut self,
@@ -257,6 +241,9 @@ impl Emitter<'_> {
                     Symbol::ElementLength(i) => format!("element.{i}.length"),
                     Symbol::FuncRef(i) => format!("funcref.{i}"),
                     Symbol::ImportTailCell(i) => format!("import.{i}.tail"),
+                    Symbol::TagDescriptor(i) => format!("tag.{i}.layout"),
+                    Symbol::Handlers => "handlers".into(),
+                    Symbol::TagTable => "tags".into(),
                     Symbol::TypeDescriptor(i) => format!("type.{i}"),
                     Symbol::StackMaps => "stack_maps".into(),
                     Symbol::Roots => "roots".into(),

@@ -76,6 +76,7 @@ impl Emitter<'_> {
         }
         self.stack_maps(functions, placement);
         let roots = self.root_ranges()?;
+        let [handlers, tags] = self.handlers(functions, placement)?;
         let last = functions
             .last()
             .map_or(0, |f| placement[&f.symbol] + f.bytes.len() as u64);
@@ -90,8 +91,8 @@ impl Emitter<'_> {
             Word::Address(Symbol::StackMaps),
             roots_address,
             Word::Number(roots),
-            Word::Number(0),
-            Word::Number(0),
+            handlers,
+            tags,
         ];
         self.words(Symbol::Registration, StandardSection::Data, &words)
     }

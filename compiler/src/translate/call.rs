@@ -4,13 +4,17 @@
 //! In a module with the convention of C every call is one of C. In a module with the tail
 //! convention its own functions call each other in that; what other objects provide is called as
 //! in C, unless the call is a tail call: then through the entry for tail calls that the callee
-//! may have, so that no frame is left, or through an adapter that calls as in C and returns.
+//! may have, so that no frame is left, or through an adapter that calls as in C and returns. The
+//! same ways lead out of a `try_table`: only calls in the tail convention can catch.
 
-use super::Translator;
 use super::env::{trap_code, trusted};
+use super::exception::Callee;
+use super::{Translator, clif_type};
 use crate::plan::Symbol;
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
+use cranelift_codegen::ir::{
+    Block, BlockArg, FuncRef, InstBuilder, MemFlagsData, Type, Value, types,
+};
 use wasm_aot_object::descriptor;
 use wasm_aot_trap::TrapCode as Trap;
 
@@ -18,9 +22,15 @@ impl Translator<'_, '_> {
     pub fn call(&mut self, function: u32) {
         let ty = self.env.plan.function_type(self.env.module, function);
         let arguments = self.arguments(ty);
-        let callee = self.env.function(&mut self.builder, function);
-        let call = self.builder.ins().call(callee, &arguments);
-        let results = self.builder.inst_results(call).to_vec();
+        let results = if self.is_in_try() {
+            let callee = self.env.own_function(&mut self.builder, function);
+            let results = self.result_types(ty);
+            self.call_catching(Callee::Direct(callee), &arguments, &results)
+        } else {
+            let callee = self.env.function(&mut self.builder, function);
+            let call = self.builder.ins().call(callee, &arguments);
+            self.builder.inst_results(call).to_vec()
+        };
         results.into_iter().for_each(|result| self.push(result));
     }
 
@@ -32,8 +42,11 @@ impl Translator<'_, '_> {
 
     /// Calls what a reference to a function of this canonical type leads to.
     pub fn call_reference(&mut self, reference: Value, ty: u32) {
-        let code = self.load_funcref(reference, descriptor::FUNCREF_CODE_OFFSET);
         let arguments = self.arguments(ty);
+        if self.is_in_try() {
+            return self.call_reference_catching(reference, ty, arguments);
+        }
+        let code = self.load_funcref(reference, descriptor::FUNCREF_CODE_OFFSET);
         let signature = self.env.signature(&mut self.builder, ty);
         let call = self
             .builder
@@ -41,6 +54,42 @@ impl Translator<'_, '_> {
             .call_indirect(signature, code, &arguments);
         let results = self.builder.inst_results(call).to_vec();
         results.into_iter().for_each(|result| self.push(result));
+    }
+
+    /// Like [`Self::call_reference`], with exceptions going to the clauses around: by the entry for
+    /// tail calls, or the adapter for C code.
+    fn call_reference_catching(&mut self, reference: Value, ty: u32, arguments: Vec<Value>) {
+        let results = self.result_types(ty);
+        let join = self.builder.create_block();
+        for &ty in &results {
+            self.builder.append_block_param(join, ty);
+        }
+        let (with_tail, without) = self.branch_on_tail_code(reference);
+        let signature = self.env.own_signature(&mut self.builder, ty);
+        self.builder.switch_to_block(with_tail);
+        let code = self.load_funcref(reference, descriptor::FUNCREF_TAIL_OFFSET);
+        let values = self.call_catching(Callee::Indirect(signature, code), &arguments, &results);
+        self.jump(join, values);
+        self.builder.switch_to_block(without);
+        let code = self.load_funcref(reference, descriptor::FUNCREF_CODE_OFFSET);
+        let adapter = self.code_adapter(ty);
+        let arguments: Vec<Value> = std::iter::once(code).chain(arguments).collect();
+        let values = self.call_catching(Callee::Direct(adapter), &arguments, &results);
+        self.jump(join, values);
+        self.builder.seal_block(join);
+        self.builder.switch_to_block(join);
+        let results = self.builder.block_params(join).to_vec();
+        results.into_iter().for_each(|result| self.push(result));
+    }
+
+    fn jump(&mut self, block: Block, values: Vec<Value>) {
+        let arguments: Vec<BlockArg> = values.into_iter().map(BlockArg::from).collect();
+        self.builder.ins().jump(block, &arguments);
+    }
+
+    fn result_types(&self, ty: u32) -> Vec<Type> {
+        let ty = self.env.plan.types[ty as usize].function();
+        ty.results().iter().map(|&ty| clif_type(ty)).collect()
     }
 
     pub fn return_call(&mut self, function: u32) {
@@ -88,10 +137,7 @@ impl Translator<'_, '_> {
 
     /// Two blocks: one where the function of a reference has an entry for tail calls, and one
     /// where it has not.
-    fn branch_on_tail_code(
-        &mut self,
-        reference: Value,
-    ) -> (cranelift_codegen::ir::Block, cranelift_codegen::ir::Block) {
+    fn branch_on_tail_code(&mut self, reference: Value) -> (Block, Block) {
         let (with_tail, without) = (self.builder.create_block(), self.builder.create_block());
         let extended = self.builder.create_block();
         let offset = descriptor::FUNCREF_INDEX_OFFSET;
@@ -115,7 +161,7 @@ impl Translator<'_, '_> {
     }
 
     /// The adapter that calls C code of this canonical type; the code's address comes first.
-    fn code_adapter(&mut self, ty: u32) -> cranelift_codegen::ir::FuncRef {
+    fn code_adapter(&mut self, ty: u32) -> FuncRef {
         let signature = super::adapter::code_signature(&self.env, ty);
         let signature = self.builder.import_signature(signature);
         let symbol = Symbol::CodeAdapter(ty);

@@ -6,6 +6,7 @@ use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, JumpTableData, Value};
 use wasmparser::{BlockType, BrTable, FuncType, ValType};
 
 use super::clif_type;
+use super::exception::Clause;
 use crate::error::Error;
 
 /// What a frame is.
@@ -13,6 +14,10 @@ enum Kind {
     Block,
     Loop {
         header: Block,
+    },
+    /// With its catch clauses.
+    Try {
+        clauses: Vec<Clause>,
     },
     /// With the block of its `else` branch, and that branch's parameters, until `else` is seen.
     If {
@@ -37,6 +42,8 @@ struct Frame {
 #[derive(Default)]
 pub struct Control {
     frames: Vec<Frame>,
+    /// Positions in `frames` of those that catch exceptions.
+    tries: Vec<usize>,
     stack: Vec<Value>,
     /// In unreachable code: the number of frames opened in it. `None` where reachable.
     unreachable: Option<usize>,
@@ -132,6 +139,39 @@ impl Translator<'_, '_> {
         self.push_frame(Kind::Block, end, params.len(), results.len());
     }
 
+    /// Opens a block with catch clauses.
+    pub fn open_try(&mut self, ty: BlockType, clauses: Vec<Clause>) {
+        let (params, results) = self.block_types(ty);
+        let end = self.block_with(&results);
+        self.control.tries.push(self.control.frames.len());
+        self.push_frame(Kind::Try { clauses }, end, params.len(), results.len());
+    }
+
+    /// Whether this is inside a frame that catches exceptions.
+    pub fn is_in_try(&self) -> bool {
+        !self.control.tries.is_empty()
+    }
+
+    /// The frames that catch exceptions, the innermost first.
+    pub fn tries(&self) -> Vec<usize> {
+        self.control.tries.iter().rev().copied().collect()
+    }
+
+    /// The catch clauses of one of these frames.
+    pub fn clauses(&self, frame: usize) -> &[Clause] {
+        match &self.control.frames[frame].kind {
+            Kind::Try { clauses } => clauses,
+            _ => &[],
+        }
+    }
+
+    /// Where exceptions of a clause of one of these frames arrive.
+    pub fn set_landing(&mut self, frame: usize, clause: usize, landing: Block) {
+        if let Kind::Try { clauses } = &mut self.control.frames[frame].kind {
+            clauses[clause].landing = Some(landing);
+        }
+    }
+
     pub fn loop_(&mut self, ty: BlockType) {
         let (params, results) = self.block_types(ty);
         let header = self.block_with(&params);
@@ -205,10 +245,15 @@ impl Translator<'_, '_> {
             self.builder.ins().jump(end, &arguments);
         }
         let frame = self.control.frames.pop().expect("end has a frame");
-        if let Kind::Loop { header } = frame.kind {
-            self.builder.seal_block(header);
-        }
         self.control.stack.truncate(frame.height);
+        match frame.kind {
+            Kind::Loop { header } => self.builder.seal_block(header),
+            Kind::Try { clauses } => {
+                self.control.tries.pop();
+                self.land(&clauses);
+            }
+            _ => {}
+        }
         if !frame.end_reached {
             self.control.unreachable = Some(0);
             return;
@@ -226,7 +271,7 @@ impl Translator<'_, '_> {
     }
 
     /// Where a branch of this depth goes, and with how many operands.
-    fn target(&mut self, depth: u32) -> (Block, usize) {
+    pub fn target(&mut self, depth: u32) -> (Block, usize) {
         let index = self.control.frames.len() - 1 - depth as usize;
         let frame = &mut self.control.frames[index];
         match frame.kind {

@@ -9,6 +9,7 @@
 //! - [`heap`](self::heap), [`casts`](self::casts): structures, arrays, run-time types;
 //! - [`operators`](self::operators): everything else, operator by operator;
 //! - [`call`](self::call): calls of every kind, tail calls;
+//! - [`exception`](self::exception): throwing and catching;
 //! - [`support`](self::support): code without a Wasm body: instantiation and trampolines;
 //! - [`adapter`](self::adapter): code between the module's convention and that of C.
 
@@ -17,6 +18,7 @@ mod call;
 mod casts;
 mod control;
 mod env;
+mod exception;
 mod heap;
 mod memory;
 mod operators;

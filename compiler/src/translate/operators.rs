@@ -15,9 +15,10 @@ impl Translator<'_, '_> {
     pub fn operator(&mut self, operator: &Operator<'_>, offset: u64) -> Result<(), Error> {
         if !self.is_reachable() {
             match operator {
-                Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
-                    self.open_unreachable();
-                }
+                Operator::Block { .. }
+                | Operator::Loop { .. }
+                | Operator::If { .. }
+                | Operator::TryTable { .. } => self.open_unreachable(),
                 Operator::Else => self.else_(),
                 Operator::End => self.end(),
                 _ => {}
@@ -56,6 +57,9 @@ impl Translator<'_, '_> {
             Operator::Block { blockty } => self.block(blockty),
             Operator::Loop { blockty } => self.loop_(blockty),
             Operator::If { blockty } => self.if_(blockty),
+            Operator::TryTable { ref try_table } => self.try_table(try_table),
+            Operator::Throw { tag_index } => self.throw(tag_index),
+            Operator::ThrowRef => self.throw_ref(),
             Operator::Else => self.else_(),
             Operator::End => self.end(),
             Operator::Br { relative_depth } => self.br(relative_depth),

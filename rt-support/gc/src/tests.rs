@@ -88,7 +88,7 @@ fn register(heap: &mut Heap, ranges: &'static [RootRange], maps: &[(u32, u32, Ve
         roots: ranges.as_ptr() as u64,
         root_count: ranges.len() as u64,
         exceptions: 0,
-        reserved: 0,
+        tags: 0,
     }));
     // SAFETY: all of it is static and true.
     unsafe { heap.register(record) };

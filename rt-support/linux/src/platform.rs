@@ -3,8 +3,9 @@
 
 use crate::{map, run};
 use core::cell::UnsafeCell;
+use core::ops::Range;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{BorrowedFd, RawFd};
 use rustix::rand::{GetRandomFlags, getrandom};
@@ -53,6 +54,15 @@ static PROCESS: Process = Process {
     wasi: UnsafeCell::new(None),
     taken: AtomicBool::new(false),
 };
+
+/// Bytes of the heap of objects, the most that an object file has asked for. It is made when the
+/// first object is, and stays.
+static HEAP_BYTES: AtomicU64 = AtomicU64::new(0);
+
+/// Notes how large a heap an object file asks for.
+pub fn want_heap(bytes: u64) {
+    HEAP_BYTES.fetch_max(bytes, Ordering::Relaxed);
+}
 
 /// The right to run a program in this process: there is one at a time.
 #[derive(Debug)]
@@ -190,6 +200,12 @@ impl Platform for Process {
         // SAFETY: only the runtime's growth functions get here, with ranges inside what was
         // reserved for the memory or table.
         unsafe { map::commit(address, bytes) }.is_ok()
+    }
+
+    fn gc_heap(&self) -> Option<Range<u64>> {
+        let bytes = HEAP_BYTES.load(Ordering::Relaxed);
+        let start = map::reserve(0, bytes).ok()?;
+        Some(start..start + bytes)
     }
 
     fn exit(&self, code: u32) -> ! {

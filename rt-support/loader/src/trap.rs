@@ -143,13 +143,19 @@ pub fn report_as<'a>(
     read_word: &mut dyn FnMut(u64) -> Option<u64>,
 ) -> TrapReport<'a> {
     let mut report = TrapReport::new(code, *fault);
-    Walk {
+    let mut walk = Walk {
         convention: frame::of(HOST),
         stack,
         find,
         read_word,
+    };
+    if code == Some(TrapCode::UncaughtException) {
+        report = match walk.exception(fault) {
+            Some((module, tag)) => report.about(module, tag),
+            None => report,
+        };
     }
-    .backtrace(fault, &mut report);
+    walk.backtrace(fault, &mut report);
     report
 }
 
@@ -184,6 +190,7 @@ fn fits(kind: FaultKind, code: TrapCode) -> bool {
         FaultKind::Memory => !matches!(
             code,
             TrapCode::Unreachable
+                | TrapCode::UncaughtException
                 | TrapCode::IntegerDivideByZero
                 | TrapCode::IntegerOverflow
                 | TrapCode::InvalidConversionToInteger
@@ -203,6 +210,15 @@ struct Walk<'a, 'w> {
 }
 
 impl<'a> Walk<'a, '_> {
+    /// The tag of an exception that nobody caught: the runtime left it below the stack pointer.
+    fn exception(&mut self, fault: &Fault) -> Option<(&'a str, &'a str)> {
+        let text = self.word(fault.sp.checked_sub(8)?)?;
+        let index = self.word(fault.sp.checked_sub(16)?)?;
+        let meta = (self.find)(text)?.meta;
+        let tag = meta.tags().get(usize::try_from(index).ok()?)?;
+        Some((meta.module_name(), meta.str(tag.name)))
+    }
+
     fn backtrace(&mut self, fault: &Fault, report: &mut TrapReport<'a>) {
         let Some((mut return_address, mut fp)) = self.innermost(fault, report) else {
             return;

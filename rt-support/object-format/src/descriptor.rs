@@ -133,6 +133,8 @@ pub const FUNCREF_INDEX_OFFSET: i32 = 12;
 pub const OBJECT_HEADER_OFFSET: i32 = 0;
 /// Offset of the first field of a structure.
 pub const STRUCT_FIELDS_OFFSET: u32 = 8;
+/// Offset of an exception's tag, the address of a [`Tag`]; what it carries follows.
+pub const EXCEPTION_TAG_OFFSET: u32 = STRUCT_FIELDS_OFFSET;
 /// Offset of an array's length, an `u32`. Not 0: reading it through null faults at this address.
 pub const ARRAY_LENGTH_OFFSET: i32 = 8;
 /// Offset of an array's element 0.
@@ -171,8 +173,9 @@ pub struct Registration {
     pub root_count: u64,
     /// Address of the table of exception handlers, 0 without.
     pub exceptions: u64,
-    /// 0.
-    pub reserved: u64,
+    /// Address of the addresses of the module's tags, one a tag in the order of their indices,
+    /// which the table counts by; 0 without.
+    pub tags: u64,
 }
 
 /// Words outside frames and heap that may be references into the heap.

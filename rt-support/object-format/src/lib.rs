@@ -24,6 +24,7 @@
 extern crate alloc;
 
 pub mod descriptor;
+pub mod handlers;
 mod machine;
 pub mod meta;
 pub mod stackmap;

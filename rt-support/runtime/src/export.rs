@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! The list of everything that the runtime defines, for loaders.
 
-use crate::{compiled, float, heap, wasi};
+use crate::{compiled, exception, float, heap, wasi};
 use core::fmt::{self, Write};
 use wasm_aot_symbols::Runtime;
 
@@ -97,6 +97,7 @@ pub static COMPILED: [Export; Runtime::ALL.len()] = [
     runtime(Runtime::TableFill, compiled::table_fill as *const ()),
     runtime(Runtime::Register, heap::register as *const ()),
     runtime(Runtime::StructNew, heap::struct_new as *const ()),
+    runtime(Runtime::Throw, exception::throw as *const ()),
     runtime(Runtime::ArrayNew, heap::array_new as *const ()),
     runtime(Runtime::ArrayFill, heap::array_fill as *const ()),
     runtime(Runtime::Memcpy, memcpy as *const ()),

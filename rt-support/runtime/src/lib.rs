@@ -17,6 +17,7 @@ extern crate std;
 
 pub mod compiled;
 mod errno;
+pub mod exception;
 mod export;
 pub mod float;
 mod frame;

@@ -96,6 +96,10 @@ runtime_functions! {
     /// `fn(type: *const TypeDescriptor) -> u64`: a new structure or exception whose fields are
     /// zero; 0 where there is no room. May move every object: its caller has a stack map.
     StructNew = "wasm_aot_struct_new";
+    /// `fn(exception: u64)`, in Cranelift's `tail` convention, not that of C: goes on at the catch
+    /// clause that takes the exception; returns where there is none, with the two words of the
+    /// exception's tag below the stack pointer.
+    Throw = "wasm_aot_throw";
     /// `fn(type: *const TypeDescriptor, length: u64) -> u64`: a new array whose elements are
     /// zero; 0 where there is no room. May move every object.
     ArrayNew = "wasm_aot_array_new";

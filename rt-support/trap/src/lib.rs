@@ -93,6 +93,8 @@ trap_codes! {
     AllocationTooLarge = 21, "allocation size too large";
     /// No room for an object, even after a collection.
     GcHeapExhausted = 22, "gc heap exhausted";
+    /// An exception that nobody catches.
+    UncaughtException = 23, "uncaught exception";
 }
 
 impl fmt::Display for TrapCode {

@@ -358,6 +358,8 @@ impl<'a> Code<'a> for Text<'_, 'a> {
 
 impl Drop for World<'_> {
     fn drop(&mut self) {
+        // SAFETY: no instance of this world, the only one in the process, runs again.
+        unsafe { wasm_aot_runtime::heap::reset() };
         for region in self.regions.iter() {
             // SAFETY: the regions are the world's, and nothing runs any more.
             unsafe { map::release(region.address, region.bytes) };

@@ -79,7 +79,8 @@ impl<'a> TrapReport<'a> {
         self.code
     }
 
-    /// Names what the trap is about: the import that nobody provides.
+    /// Names what the trap is about: the import that nobody provides, the tag of the exception
+    /// that nobody caught.
     #[must_use]
     pub fn about(mut self, module: &'a str, name: &'a str) -> Self {
         self.subject = Some((module, name));
