@@ -364,3 +364,5 @@ fn a_failed_start_leaves_the_instance() {
     assert_eq!(trap(&stopped), Some(TrapCode::Unreachable));
     assert_eq!(call(&mut world, id, "get", 0).unwrap(), 5);
 }
+
+mod control;
