@@ -13,7 +13,10 @@ pub const SUPPORTED_FEATURES: WasmFeatures = WasmFeatures::WASM2
     .union(WasmFeatures::RELAXED_SIMD)
     .union(WasmFeatures::WIDE_ARITHMETIC)
     .union(WasmFeatures::FUNCTION_REFERENCES)
-    .union(WasmFeatures::GC);
+    .union(WasmFeatures::GC)
+    .union(WasmFeatures::MEMORY64)
+    .union(WasmFeatures::THREADS)
+    .union(WasmFeatures::CUSTOM_PAGE_SIZES);
 
 /// The features with which modules are validated unless told otherwise: all of WebAssembly 3.0
 /// that is supported. (The parser's list for 3.0 has threads, the specification has not.)

@@ -53,8 +53,14 @@ pub struct Entity {
 #[derive(Serialize, Debug)]
 pub struct Memory {
     imported: bool,
+    /// 32, or 64.
+    index_bits: u32,
+    shared: bool,
+    page_bytes: u64,
     min_bytes: u64,
     max_bytes: u64,
+    /// Whether faults catch what is outside; otherwise the code compares.
+    guarded: bool,
     /// Address of byte 0, absent where it is relocatable.
     base: Option<u64>,
     reservation_bytes: u64,
@@ -65,6 +71,8 @@ pub struct Memory {
 #[derive(Serialize, Debug)]
 pub struct Table {
     imported: bool,
+    /// 32, or 64.
+    index_bits: u32,
     element: String,
     min: u64,
     max: u64,
@@ -178,6 +186,10 @@ fn memories(meta: &Meta<'_>) -> Vec<Memory> {
         let bytes = |pages: u64| pages.saturating_mul(1 << memory.page_size_log2.get());
         Memory {
             imported: flags & entity::IMPORTED != 0,
+            index_bits: index_bits(flags),
+            shared: flags & entity::SHARED != 0,
+            page_bytes: 1 << memory.page_size_log2.get(),
+            guarded: flags & entity::GUARDED != 0,
             min_bytes: bytes(memory.min.get()),
             max_bytes: bytes(memory.max.get()),
             base: (flags & entity::CONSTANT_BASE != 0).then(|| memory.base.get()),
@@ -188,9 +200,14 @@ fn memories(meta: &Meta<'_>) -> Vec<Memory> {
     meta.memories().iter().map(memory).collect()
 }
 
+fn index_bits(flags: u32) -> u32 {
+    if flags & entity::INDEX64 != 0 { 64 } else { 32 }
+}
+
 fn tables(meta: &Meta<'_>) -> Vec<Table> {
     let table = |table: &wasm_aot_object::meta::TableRecord| Table {
         imported: table.flags.get() & entity::IMPORTED != 0,
+        index_bits: index_bits(table.flags.get()),
         element: meta.str(table.element).into(),
         min: table.min.get(),
         max: table.max.get(),
@@ -297,11 +314,23 @@ impl fmt::Display for Report {
             };
             writeln!(
                 f,
-                "  {}  {} to {} bytes {base}, {} bytes reserved{}",
+                "  {}  {} to {} bytes {base}, {} bytes reserved{}{}{}{}{}",
                 memory.symbol,
                 memory.min_bytes,
                 memory.max_bytes,
                 memory.reservation_bytes,
+                if memory.guarded { ", guarded" } else { "" },
+                if memory.index_bits == 64 {
+                    ", 64-bit index"
+                } else {
+                    ""
+                },
+                if memory.shared { ", shared" } else { "" },
+                if memory.page_bytes == 1 {
+                    ", pages of 1 byte"
+                } else {
+                    ""
+                },
                 if memory.imported { ", imported" } else { "" }
             )?;
         }

@@ -17,9 +17,6 @@ use wasmparser::{
     ValidatorResources, WasmFeatures,
 };
 
-/// The most elements a table may have: 8 MiB of address space.
-pub const MAX_TABLE_ELEMENTS: u64 = 1 << 20;
-
 /// Where an import comes from.
 #[derive(Clone, Copy, Debug)]
 pub struct Import<'a> {
@@ -184,7 +181,6 @@ impl<'a> Module<'a> {
         }
         module.uses = module.validate_bodies(to_validate)?;
         module.collect_references()?;
-        module.check_limits()?;
         Ok(module)
     }
 
@@ -398,18 +394,6 @@ impl<'a> Module<'a> {
             }
         }
         self.uses.function_references.extend(references);
-        Ok(())
-    }
-
-    fn check_limits(&self) -> Result<(), Error> {
-        for (index, table) in self.tables.iter().enumerate() {
-            if table.ty.initial > MAX_TABLE_ELEMENTS {
-                return Err(Error::TooLarge(format!(
-                    "table {index} begins with {} elements, the most is {MAX_TABLE_ELEMENTS}",
-                    table.ty.initial
-                )));
-            }
-        }
         Ok(())
     }
 

@@ -5,14 +5,18 @@
 //! storage and its symbol, and the list of what is left to do when the object is instantiated.
 //! Whatever can be evaluated now (constant globals, tables with constant elements) is.
 
+mod memory;
+
+pub use memory::{Base, MemoryPlan};
+
 use crate::error::Error;
 use crate::heap::{self, StructLayout};
-use crate::module::{Element, ElementItem, MAX_TABLE_ELEMENTS, Module, SegmentMode};
-use crate::options::{Bounds, Options};
+use crate::module::{Element, ElementItem, Module, SegmentMode};
+use crate::options::Options;
 use crate::types::{self, TypePlan};
 use cranelift_codegen::ir::UserExternalName;
 use std::collections::BTreeSet;
-use wasm_aot_object::{GUARD_RESERVATION, WASM_PAGE};
+use wasm_aot_object::{MAX_TABLE_ELEMENTS, WASM_PAGE};
 use wasm_aot_symbols::{self as names, Runtime};
 use wasmparser::{
     CompositeInnerType, ConstExpr, ExternalKind, Operator, RefType, StorageType, ValType,
@@ -154,28 +158,6 @@ impl Symbol {
     }
 }
 
-/// Where a memory begins.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Base {
-    Constant(u64),
-    Symbol,
-}
-
-/// A linear memory.
-#[derive(Debug)]
-pub struct MemoryPlan {
-    pub imported: bool,
-    pub base: Base,
-    /// Its length in bytes where that can never change.
-    pub fixed_length: Option<u64>,
-    pub min_pages: u64,
-    /// What it may grow to, declared or by its index type.
-    pub max_pages: u64,
-    pub declared_max: bool,
-    /// Address space claimed from the base on, in bytes.
-    pub reservation: u64,
-}
-
 /// Where the elements of a table are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TableStorage {
@@ -190,7 +172,10 @@ pub enum TableStorage {
 pub struct TablePlan {
     pub imported: bool,
     pub storage: TableStorage,
+    /// Indexed by 64 bits.
+    pub index64: bool,
     pub min: u64,
+    /// What it may grow to, declared or by its index type.
     pub max: u64,
     pub declared_max: bool,
     /// For inline storage: the elements at the start, by function, `None` for null.
@@ -304,7 +289,7 @@ impl<'o> Plan<'o> {
             },
             types,
             type_of,
-            memories: memories(module, options)?,
+            memories: memory::memories(module, options),
             tables: tables(module),
             globals: Vec::new(),
             tags: Vec::new(),
@@ -554,14 +539,15 @@ impl<'o> Plan<'o> {
     }
 
     fn fold(&mut self, element: &Element<'_>, table: u32, offset: &ConstExpr<'_>) -> bool {
-        let Some(Const::I32(offset)) = self.evaluate(offset) else {
-            return false;
+        let start = match self.evaluate(offset) {
+            Some(Const::I32(offset)) => u64::from(offset as u32),
+            Some(Const::I64(offset)) => offset as u64,
+            _ => return false,
         };
         let Some(items) = self.items(element) else {
             return false;
         };
         let table = &mut self.tables[table as usize];
-        let start = offset as u32 as usize;
         // A table with a computed initial element is filled at run time, over what is here.
         if table.storage != TableStorage::Inline
             || self
@@ -571,7 +557,10 @@ impl<'o> Plan<'o> {
         {
             return false;
         }
-        match table.image.get_mut(start..start + items.len()) {
+        let slots = usize::try_from(start)
+            .ok()
+            .and_then(|start| table.image.get_mut(start..start.checked_add(items.len())?));
+        match slots {
             Some(slots) => {
                 slots.copy_from_slice(&items);
                 true
@@ -595,32 +584,6 @@ fn check_memory_base(options: &Options) -> Result<(), Error> {
     }
 }
 
-fn memories(module: &Module<'_>, options: &Options) -> Result<Vec<MemoryPlan>, Error> {
-    let plan = |(index, item): (usize, &crate::module::Item<'_, wasmparser::MemoryType>)| {
-        let ty = item.ty;
-        let imported = item.import.is_some();
-        let max_pages = ty.maximum.unwrap_or(1 << 16);
-        let base = match options.constant_base() {
-            Some(base) if index == 0 && !imported => Base::Constant(base),
-            _ => Base::Symbol,
-        };
-        let fixed = !imported && ty.maximum == Some(ty.initial);
-        MemoryPlan {
-            imported,
-            base,
-            fixed_length: fixed.then_some(ty.initial * WASM_PAGE),
-            min_pages: ty.initial,
-            max_pages,
-            declared_max: ty.maximum.is_some(),
-            reservation: match options.bounds {
-                Bounds::Guard => GUARD_RESERVATION,
-                Bounds::Explicit => max_pages * WASM_PAGE,
-            },
-        }
-    };
-    Ok(module.memories.iter().enumerate().map(plan).collect())
-}
-
 fn tables(module: &Module<'_>) -> Vec<TablePlan> {
     let exported: BTreeSet<u32> = module
         .exports
@@ -632,13 +595,16 @@ fn tables(module: &Module<'_>) -> Vec<TablePlan> {
         let index = index as u32;
         let ty = item.ty;
         let imported = item.import.is_some();
-        let max = ty
-            .maximum
-            .unwrap_or(u32::MAX.into())
-            .min(MAX_TABLE_ELEMENTS)
-            .max(ty.initial);
+        let index_limit = if ty.table64 {
+            u64::MAX
+        } else {
+            u32::MAX.into()
+        };
         let grows = module.uses.grown_tables.contains(&index) || exported.contains(&index);
-        let inline = !imported && (!grows || ty.maximum == Some(ty.initial));
+        // One that is too large for every loader is not written into the object either.
+        let inline = !imported
+            && ty.initial <= MAX_TABLE_ELEMENTS
+            && (!grows || ty.maximum == Some(ty.initial));
         TablePlan {
             imported,
             storage: if inline {
@@ -646,8 +612,9 @@ fn tables(module: &Module<'_>) -> Vec<TablePlan> {
             } else {
                 TableStorage::Dynamic
             },
+            index64: ty.table64,
             min: ty.initial,
-            max,
+            max: ty.maximum.unwrap_or(index_limit),
             declared_max: ty.maximum.is_some(),
             image: if inline {
                 vec![None; ty.initial as usize]

@@ -24,6 +24,8 @@ use wasm_aot_symbols::{BASE_SUFFIX, INSTANTIATE_SUFFIX, encode};
 
 /// Where memories with a relocatable base are put in a linked executable: above the program.
 const RELOCATED_MEMORIES: u64 = 0x10_0000_0000;
+/// Where they end: below what Linux maps by itself, far from the end of user space.
+const RELOCATED_MEMORIES_END: u64 = 0x4000_0000_0000;
 
 /// Make a standalone Linux executable from an object or module with a `_start` export.
 #[derive(Args)]
@@ -163,6 +165,12 @@ fn entry_object(bytes: &[u8]) -> Result<Vec<u8>> {
         memories,
         tables,
     ])?;
+    for (index, table) in meta.tables().iter().enumerate() {
+        if table.room().is_none() {
+            let min = table.min.get();
+            bail!("table {index} begins with {min} elements, more than any loader provides");
+        }
+    }
     let mut address = RELOCATED_MEMORIES;
     for (index, memory) in meta.memories().iter().enumerate() {
         if memory.flags.get() & entity::CONSTANT_BASE == 0 {
@@ -171,7 +179,20 @@ fn entry_object(bytes: &[u8]) -> Result<Vec<u8>> {
             if let Some(export) = memory_export(&meta, index) {
                 entry.absolute(&export, address);
             }
-            address += memory.reservation.get().next_multiple_of(WASM_PAGE) + WASM_PAGE;
+            let end = memory
+                .reservation
+                .get()
+                .checked_next_multiple_of(WASM_PAGE)
+                .and_then(|bytes| address.checked_add(bytes)?.checked_add(WASM_PAGE))
+                .filter(|&end| end <= RELOCATED_MEMORIES_END);
+            let Some(end) = end else {
+                let min = memory.min.get();
+                bail!(
+                    "memory {index}, which begins with {min} pages, and those before it need \
+                     more addresses than a process has"
+                );
+            };
+            address = end;
         }
     }
     Ok(entry.object.write()?)

@@ -7,7 +7,7 @@ use crate::module::SegmentMode;
 use crate::plan::{Base, Const, Convention, Symbol, TableStorage, global_name};
 use object::write::{StandardSection, SymbolSection};
 use object::{SymbolKind, SymbolScope};
-use wasm_aot_object::WASM_PAGE;
+use wasm_aot_object::MAX_TABLE_ELEMENTS;
 use wasm_aot_object::descriptor::FUNCREF_EXTENDED;
 
 /// Bytes of a global's slot, which a vector would need.
@@ -126,9 +126,9 @@ impl Emitter<'_> {
             };
             let words = [
                 base,
-                Word::Number(memory.min_pages * WASM_PAGE),
-                Word::Number(memory.max_pages * WASM_PAGE),
-                Word::Number(WASM_PAGE.trailing_zeros().into()),
+                Word::Number(memory.min_bytes()),
+                Word::Number(memory.limit_bytes()),
+                Word::Number(memory.page_size_log2.into()),
             ];
             self.words(Symbol::Memory(index), StandardSection::Data, &words)?;
         }
@@ -151,7 +151,8 @@ impl Emitter<'_> {
                     Word::Address(Symbol::TableElements(index))
                 }
             };
-            let words = [base, Word::Number(table.min), Word::Number(table.max)];
+            let room = table.max.min(MAX_TABLE_ELEMENTS);
+            let words = [base, Word::Number(table.min), Word::Number(room)];
             self.words(Symbol::Table(index), StandardSection::Data, &words)?;
         }
         Ok(())

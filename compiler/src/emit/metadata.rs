@@ -128,6 +128,9 @@ impl Emitter<'_> {
             let index = index as u32;
             let mut bits = bit(memory.imported, entity::IMPORTED);
             bits |= bit(memory.declared_max, entity::MAX);
+            bits |= bit(memory.index64, entity::INDEX64);
+            bits |= bit(memory.shared, entity::SHARED);
+            bits |= bit(memory.guarded, entity::GUARDED);
             let (base, base_symbol) = match memory.base {
                 Base::Constant(base) => {
                     bits |= entity::CONSTANT_BASE;
@@ -137,7 +140,7 @@ impl Emitter<'_> {
             };
             let record = MemoryRecord {
                 flags: bits.into(),
-                page_size_log2: 16.into(),
+                page_size_log2: memory.page_size_log2.into(),
                 min: memory.min_pages.into(),
                 max: memory.max_pages.into(),
                 base: base.into(),
@@ -150,6 +153,7 @@ impl Emitter<'_> {
         for (index, table) in self.plan.tables.iter().enumerate() {
             let mut bits = bit(table.imported, entity::IMPORTED);
             bits |= bit(table.declared_max, entity::MAX);
+            bits |= bit(table.index64, entity::INDEX64);
             let growable = table.storage == TableStorage::Dynamic && !table.imported;
             bits |= bit(growable, entity::GROWABLE);
             let element = self.module.tables[index].ty.element_type;

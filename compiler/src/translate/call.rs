@@ -171,7 +171,7 @@ impl Translator<'_, '_> {
     /// The reference in a table element, after checking index and type. A null element is caught
     /// by the hardware: reading its type faults near address 0.
     fn table_function(&mut self, table: u32, type_index: u32) -> Value {
-        let index = self.pop();
+        let index = self.pop_index(self.table_index64(table));
         let slot = self.table_slot(table, index, Trap::UndefinedElement);
         let reference = self.builder.ins().load(types::I64, trusted(), slot, 0);
         let ty = self.env.plan.type_of[type_index as usize];

@@ -7,6 +7,7 @@
 //! - [`memory`](self::memory), [`table`](self::table): linear memory and tables;
 //! - [`simd`](self::simd), [`wide`](self::wide): vectors, 128-bit arithmetic;
 //! - [`heap`](self::heap), [`casts`](self::casts): structures, arrays, run-time types;
+//! - [`atomic`](self::atomic): atomic accesses, wait and notify;
 //! - [`operators`](self::operators): everything else, operator by operator;
 //! - [`call`](self::call): calls of every kind, tail calls;
 //! - [`exception`](self::exception): throwing and catching;
@@ -14,6 +15,7 @@
 //! - [`adapter`](self::adapter): code between the module's convention and that of C.
 
 mod adapter;
+mod atomic;
 mod call;
 mod casts;
 mod control;

@@ -33,6 +33,7 @@ impl Translator<'_, '_> {
             || self.float_operator(operator)
             || self.conversion_operator(operator)
             || self.wide_operator(operator)
+            || self.atomic_operator(operator)
         {
             return Ok(());
         }

@@ -84,8 +84,7 @@ impl Translator<'_, '_> {
                 else {
                     unreachable!("the plan lists active segments only");
                 };
-                let start = self.expression(offset)?;
-                let start = self.builder.ins().uextend(types::I64, start);
+                let start = self.index_expression(offset, self.table_index64(*table))?;
                 let count = self
                     .builder
                     .ins()
@@ -103,8 +102,8 @@ impl Translator<'_, '_> {
                 else {
                     unreachable!("the plan lists active segments only");
                 };
-                let start = self.expression(offset)?;
-                let start = self.builder.ins().uextend(types::I64, start);
+                let index64 = self.memory_plan(*memory).index64;
+                let start = self.index_expression(offset, index64)?;
                 let count = self
                     .builder
                     .ins()
@@ -140,6 +139,17 @@ impl Translator<'_, '_> {
             self.builder.ins().store(trusted(), value, slot, 0);
         }
         Ok(())
+    }
+
+    /// The value of a constant expression that is an index, zero-extended.
+    fn index_expression(
+        &mut self,
+        expression: &ConstExpr<'_>,
+        index64: bool,
+    ) -> Result<Value, Error> {
+        let value = self.expression(expression)?;
+        self.push(value);
+        Ok(self.pop_index(index64))
     }
 
     /// The value of a constant expression: its operators are a part of a body's.

@@ -45,9 +45,13 @@ impl Translator<'_, '_> {
         }
     }
 
-    /// The address of an element, after checking the index (an `i32`).
+    pub fn table_index64(&self, table: u32) -> bool {
+        self.env.plan.tables[table as usize].index64
+    }
+
+    /// The address of an element, after checking the index (zero-extended). What is below the
+    /// length is far below 2^61, so the multiplication does not wrap.
     pub fn table_slot(&mut self, table: u32, index: Value, trap: Trap) -> Value {
-        let index = self.builder.ins().uextend(types::I64, index);
         let length = self.table_length(table);
         let inside = self
             .builder
@@ -62,7 +66,8 @@ impl Translator<'_, '_> {
     /// The address of the first of several elements, after checking that all are inside.
     pub fn table_range(&mut self, table: u32, start: Value, count: Value) -> Value {
         let length = self.table_length(table);
-        let end = self.builder.ins().iadd(start, count);
+        let index64 = self.table_index64(table);
+        let end = self.range_end(start, count, index64, Trap::TableOutOfBounds);
         let inside = self
             .builder
             .ins()
@@ -75,7 +80,7 @@ impl Translator<'_, '_> {
     }
 
     pub fn table_get(&mut self, table: u32) {
-        let index = self.pop();
+        let index = self.pop_index(self.table_index64(table));
         let slot = self.table_slot(table, index, Trap::TableOutOfBounds);
         let value = self.builder.ins().load(types::I64, trusted(), slot, 0);
         self.push(value);
@@ -83,19 +88,19 @@ impl Translator<'_, '_> {
 
     pub fn table_set(&mut self, table: u32) {
         let value = self.pop();
-        let index = self.pop();
+        let index = self.pop_index(self.table_index64(table));
         let slot = self.table_slot(table, index, Trap::TableOutOfBounds);
         self.builder.ins().store(trusted(), value, slot, 0);
     }
 
     pub fn table_size(&mut self, table: u32) {
         let length = self.table_length(table);
-        let length = self.builder.ins().ireduce(types::I32, length);
-        self.push(length);
+        self.push_index(length, self.table_index64(table));
     }
 
     pub fn table_grow(&mut self, table: u32) {
-        let delta = self.pop_unsigned();
+        let index64 = self.table_index64(table);
+        let delta = self.pop_index(index64);
         let init = self.pop();
         let descriptor = self.env.address(&mut self.builder, Symbol::Table(table));
         let arguments = [descriptor, delta, init];
@@ -108,14 +113,14 @@ impl Translator<'_, '_> {
                 Some(types::I64),
             )
             .expect("it has a result");
-        let old = self.builder.ins().ireduce(types::I32, old);
-        self.push(old);
+        self.push_index(old, index64);
     }
 
     pub fn table_fill(&mut self, table: u32) {
-        let count = self.pop_unsigned();
+        let index64 = self.table_index64(table);
+        let count = self.pop_index(index64);
         let value = self.pop();
-        let start = self.pop_unsigned();
+        let start = self.pop_index(index64);
         let slot = self.table_range(table, start, count);
         let arguments = [slot, value, count];
         self.env
@@ -123,9 +128,11 @@ impl Translator<'_, '_> {
     }
 
     pub fn table_copy(&mut self, to: u32, from: u32) {
-        let count = self.pop_unsigned();
-        let source = self.pop_unsigned();
-        let destination = self.pop_unsigned();
+        let (to64, from64) = (self.table_index64(to), self.table_index64(from));
+        // The smaller of the two index types is that of the length.
+        let count = self.pop_index(to64 && from64);
+        let source = self.pop_index(from64);
+        let destination = self.pop_index(to64);
         let source = self.table_range(from, source, count);
         let destination = self.table_range(to, destination, count);
         let bytes = self.builder.ins().ishl_imm_u(count, 3);
@@ -141,18 +148,13 @@ impl Translator<'_, '_> {
     pub fn table_init(&mut self, table: u32, segment: u32) {
         let count = self.pop_unsigned();
         let source = self.pop_unsigned();
-        let destination = self.pop_unsigned();
-        let cell = self
-            .env
-            .address(&mut self.builder, Symbol::ElementLength(segment));
-        let length = self.builder.ins().load(types::I64, trusted(), cell, 0);
-        let end = self.builder.ins().iadd(source, count);
-        let inside = self
-            .builder
-            .ins()
-            .icmp(IntCC::UnsignedLessThanOrEqual, end, length);
-        self.env
-            .require(&mut self.builder, inside, Trap::TableOutOfBounds);
+        let destination = self.pop_index(self.table_index64(table));
+        self.segment_range(
+            Symbol::ElementLength(segment),
+            source,
+            count,
+            Trap::TableOutOfBounds,
+        );
         let destination = self.table_range(table, destination, count);
         // A segment without an array is empty at run time: the check above left only count 0.
         if !self.env.plan.element_arrays.contains(&segment) {

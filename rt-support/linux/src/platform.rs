@@ -5,10 +5,11 @@ use crate::{map, run};
 use core::cell::UnsafeCell;
 use core::ops::Range;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{BorrowedFd, RawFd};
 use rustix::rand::{GetRandomFlags, getrandom};
+use rustix::thread::futex;
 use rustix::time::{ClockId, clock_getres, clock_gettime};
 use wasm_aot_object::descriptor::MemoryDescriptor;
 use wasm_aot_runtime::platform::{Clock, Platform, Stream};
@@ -135,6 +136,13 @@ fn clock_id(clock: Clock) -> ClockId {
     }
 }
 
+fn timespec(nanoseconds: u64) -> Timespec {
+    Timespec {
+        tv_sec: (nanoseconds / 1_000_000_000) as i64,
+        tv_nsec: (nanoseconds % 1_000_000_000) as i64,
+    }
+}
+
 fn nanoseconds(time: rustix::time::Timespec) -> u64 {
     (time.tv_sec as u64)
         .wrapping_mul(1_000_000_000)
@@ -175,10 +183,7 @@ impl Platform for Process {
     }
 
     fn wait(&self, timeout: Option<u64>, input: bool) -> Result<bool> {
-        let timeout = timeout.map(|timeout| Timespec {
-            tv_sec: (timeout / 1_000_000_000) as i64,
-            tv_nsec: (timeout % 1_000_000_000) as i64,
-        });
+        let timeout = timeout.map(timespec);
         let mut polled = [PollFd::from_borrowed_fd(standard(STDIN), PollFlags::IN)];
         let fds = if input { &mut polled[..] } else { &mut [] };
         match poll(fds, timeout.as_ref()) {
@@ -206,6 +211,23 @@ impl Platform for Process {
         let bytes = HEAP_BYTES.load(Ordering::Relaxed);
         let start = map::reserve(0, bytes).ok()?;
         Some(start..start + bytes)
+    }
+
+    fn block(&self, word: &AtomicU32, value: u32, timeout: Option<u64>) -> Result<()> {
+        let timeout = timeout.map(timespec);
+        match futex::wait(word, futex::Flags::PRIVATE, value, timeout.as_ref()) {
+            Ok(()) => Ok(()),
+            // Early returns are allowed: the caller looks at the word and the clock.
+            Err(
+                rustix::io::Errno::AGAIN | rustix::io::Errno::INTR | rustix::io::Errno::TIMEDOUT,
+            ) => Ok(()),
+            Err(errno) => Err(error(errno)),
+        }
+    }
+
+    fn wake(&self, word: *const AtomicU32, count: u32) {
+        // SAFETY: the system call takes the address for a name; nothing is read there.
+        let _ = unsafe { futex::wake(&*word, futex::Flags::PRIVATE, count) };
     }
 
     fn exit(&self, code: u32) -> ! {

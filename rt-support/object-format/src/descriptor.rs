@@ -12,11 +12,13 @@ use core::mem::offset_of;
 pub struct MemoryDescriptor {
     /// Address of byte 0. Never changes once the object is loaded.
     pub base: u64,
-    /// Accessible bytes from `base` on; a multiple of the page size. Grows, never shrinks.
+    /// Accessible bytes from `base` on; a multiple of the page size. Grows, never shrinks. Of a
+    /// shared memory it is read and written atomically.
     pub byte_length: u64,
-    /// The bytes up to which it may grow. The loader lowers it to what it can provide.
+    /// The bytes up to which it may grow, at most the memory's reservation. The loader lowers it
+    /// to what it can provide.
     pub max_byte_length: u64,
-    /// log2 of the page size in bytes: 16.
+    /// log2 of the page size in bytes: 16, or 0.
     pub page_size_log2: u64,
 }
 
@@ -29,7 +31,7 @@ pub struct TableDescriptor {
     pub base: u64,
     /// Elements that exist. Grows, never shrinks.
     pub length: u64,
-    /// The elements up to which it may grow.
+    /// The elements up to which it may grow, at most [`crate::MAX_TABLE_ELEMENTS`].
     pub max_length: u64,
 }
 

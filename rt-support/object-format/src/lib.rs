@@ -47,6 +47,15 @@ pub const GUARD_RESERVATION: u64 = (1 << 33) + WASM_PAGE;
 /// Bytes of the heap of structures and arrays unless told otherwise, where a module has any.
 pub const DEFAULT_GC_HEAP: u64 = 64 << 20;
 
+/// Bytes of address space for a memory indexed by 64 bits whose base is a symbol and whose
+/// maximum is higher or not declared; one with a constant base gets [`GUARD_RESERVATION`], so that
+/// the layout of an address space does not depend on the index type. A larger minimum counts.
+pub const MEMORY64_RESERVATION: u64 = 1 << 36;
+
+/// The most elements that a loader provides for a table: 8 MiB of address space. A table that
+/// begins with more is refused, one that wants to grow beyond is told -1.
+pub const MAX_TABLE_ELEMENTS: u64 = 1 << 20;
+
 /// Names of the sections that are ours.
 pub mod section {
     /// The metadata, [`crate::meta`].

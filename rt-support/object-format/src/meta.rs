@@ -79,8 +79,8 @@ pub const TEXT_DELTA_OFFSET: u64 = 16;
 
 /// Bits of [`Header::flags`].
 pub mod flags {
-    /// The code relies on guard regions ([`super::MemoryRecord::reservation`]); without this bit
-    /// every access is compared with the memory's length.
+    /// The code was made to rely on guard regions, for every memory with
+    /// [`super::entity::GUARDED`]; without this bit there is none such.
     pub const BOUNDS_GUARD: u32 = 1;
     /// The module has a start function (`MODULE:instantiate` runs it).
     pub const START: u32 = 2;
@@ -199,7 +199,7 @@ pub mod entity {
     /// [`super::MemoryRecord::base_symbol`] is undefined and the loader chooses.
     pub const CONSTANT_BASE: u32 = 4;
     /// Table: its elements are not in the object; the loader provides space for
-    /// [`super::TableRecord::max`] of them, and the runtime makes them accessible as it grows.
+    /// [`super::TableRecord::room`] of them, and the runtime makes them accessible as it grows.
     pub const GROWABLE: u32 = 8;
     /// Global: mutable.
     pub const MUTABLE: u32 = 16;
@@ -207,6 +207,10 @@ pub mod entity {
     pub const INDEX64: u32 = 32;
     /// Memory: shared.
     pub const SHARED: u32 = 64;
+    /// Memory: the code makes no comparisons, so every access inside
+    /// [`super::MemoryRecord::reservation`] but outside the present length must fault. Without
+    /// this bit each access is compared with the length first.
+    pub const GUARDED: u32 = 128;
 }
 
 /// A linear memory, imported ones first.
@@ -223,8 +227,9 @@ pub struct MemoryRecord {
     pub max: U64,
     /// Address of byte 0 with [`entity::CONSTANT_BASE`].
     pub base: U64,
-    /// Bytes of address space from the base on which nothing but this memory may be mapped, and
-    /// in which every access outside the memory's present length must fault.
+    /// Bytes of address space from the base on in which nothing but this memory may be mapped:
+    /// it grows within them. With [`entity::GUARDED`] every access in them outside the present
+    /// length must fault. Of an imported memory: what the importer's code relies on, else 0.
     pub reservation: U64,
     /// Symbol of the descriptor.
     pub symbol: Str,
@@ -240,7 +245,8 @@ pub struct TableRecord {
     pub flags: U32,
     /// Elements at the start.
     pub min: U64,
-    /// Declared maximum in elements; without [`entity::MAX`], the most this object supports.
+    /// Declared maximum in elements; without [`entity::MAX`], the most the index type allows. A
+    /// loader provides at most [`crate::MAX_TABLE_ELEMENTS`].
     pub max: U64,
     /// Element type as text: `funcref`, `externref`, `(ref null #0123abcd)`; the number is a
     /// [`TypeRecord::id`].
@@ -431,11 +437,13 @@ impl<'a> Meta<'a> {
             end = start + u64::from(function.text_size.get());
         }
         for memory in self.memories {
-            if memory.page_size_log2.get() > 16 || memory.min.get() > memory.max.get() {
+            let page = memory.page_size_log2.get();
+            if (page != 0 && page != 16) || memory.min.get() > memory.max.get() {
                 return Err(FormatError::Invalid {
                     what: "limits of a memory",
                 });
             }
+            memory.check_reservation()?;
         }
         let types = self.types.len();
         if self
@@ -571,6 +579,55 @@ impl<'a> Meta<'a> {
             .partition_point(|f| f.text_offset.get() <= text_offset);
         let function = self.functions.get(after.checked_sub(1)?)?;
         (text_offset - function.text_offset.get() < function.text_size.get()).then_some(function)
+    }
+}
+
+impl MemoryRecord {
+    /// Bytes at the start; `None` where that is more than 64 bits can say.
+    #[must_use]
+    pub fn min_bytes(&self) -> Option<u64> {
+        self.bytes(self.min.get())
+    }
+
+    /// Bytes up to which it may grow: the maximum, but never beyond the reservation.
+    #[must_use]
+    pub fn limit_bytes(&self) -> u64 {
+        let max = self.bytes(self.max.get()).unwrap_or(u64::MAX);
+        max.min(self.reservation.get())
+    }
+
+    /// Whether the reservation holds what it must: the memory, and where the code relies on
+    /// guards, whatever an index and an offset can reach.
+    fn check_reservation(&self) -> Result<(), FormatError> {
+        let (flags, reservation) = (self.flags.get(), self.reservation.get());
+        let guarded = flags & entity::GUARDED != 0;
+        let own = flags & entity::IMPORTED == 0;
+        let wide = flags & entity::INDEX64 != 0 || self.page_size_log2.get() != 16;
+        if guarded && (wide || reservation < crate::GUARD_RESERVATION) {
+            return Err(FormatError::Invalid {
+                what: "a memory whose guard would not hold it",
+            });
+        }
+        if own && self.min_bytes().unwrap_or(u64::MAX) > reservation {
+            return Err(FormatError::Invalid {
+                what: "a memory that is larger than its reservation",
+            });
+        }
+        Ok(())
+    }
+
+    fn bytes(&self, pages: u64) -> Option<u64> {
+        pages.checked_mul(1 << (self.page_size_log2.get() & 31))
+    }
+}
+
+impl TableRecord {
+    /// Elements for which a loader provides space, `None` where the table begins with more than
+    /// any loader provides.
+    #[must_use]
+    pub fn room(&self) -> Option<u64> {
+        let room = self.max.get().min(crate::MAX_TABLE_ELEMENTS);
+        (self.min.get() <= room).then_some(room)
     }
 }
 

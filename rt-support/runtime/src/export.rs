@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! The list of everything that the runtime defines, for loaders.
 
-use crate::{compiled, exception, float, heap, wasi};
+use crate::{compiled, exception, float, heap, wait, wasi};
 use core::fmt::{self, Write};
 use wasm_aot_symbols::Runtime;
 
@@ -100,6 +100,9 @@ pub static COMPILED: [Export; Runtime::ALL.len()] = [
     runtime(Runtime::Throw, exception::throw as *const ()),
     runtime(Runtime::ArrayNew, heap::array_new as *const ()),
     runtime(Runtime::ArrayFill, heap::array_fill as *const ()),
+    runtime(Runtime::MemoryWait32, wait::memory_wait32 as *const ()),
+    runtime(Runtime::MemoryWait64, wait::memory_wait64 as *const ()),
+    runtime(Runtime::MemoryNotify, wait::memory_notify as *const ()),
     runtime(Runtime::Memcpy, memcpy as *const ()),
     runtime(Runtime::Memmove, memmove as *const ()),
     runtime(Runtime::Memset, memset as *const ()),

@@ -7,8 +7,9 @@
 //! files. Compiled code finds the functions by their symbols: a loader looks them up in
 //! [`exports`], a linker finds them with the features `symbols` and `mem`.
 //!
-//! One thread runs the WebAssembly program; the WASI state belongs to it ([`Platform::wasi`]).
-//! Nothing allocates.
+//! Several threads may run compiled code: growth of a memory is one step to all of them, and
+//! [`wait`] is how they wait for each other. The WASI state is not for several
+//! ([`Platform::wasi`]). Nothing allocates.
 
 #![no_std]
 
@@ -25,6 +26,9 @@ pub mod heap;
 #[cfg(feature = "mem")]
 mod mem;
 pub mod platform;
+#[cfg(test)]
+mod testing;
+pub mod wait;
 pub mod wasi;
 
 pub use errno::{Errno, Result};

@@ -9,6 +9,7 @@ use crate::errno::{Errno, Result};
 use crate::wasi::Wasi;
 use core::ops::Range;
 use core::ptr::NonNull;
+use core::sync::atomic::AtomicU32;
 use wasm_aot_trap::TrapCode;
 
 /// A standard stream that is written.
@@ -97,6 +98,24 @@ pub trait Platform: Sync {
         false
     }
 
+    /// Puts the calling thread to sleep as long as `word` has this value, at most `timeout`
+    /// nanoseconds (`None`: without end). It may return earlier for no reason. The comparison and
+    /// the falling asleep are one step: a [`Platform::wake`] after the word has changed is not
+    /// missed. (On Linux: futex(2).)
+    ///
+    /// # Errors
+    /// [`Errno::NOTSUP`] where there is only one thread, as here.
+    fn block(&self, word: &AtomicU32, value: u32, timeout: Option<u64>) -> Result<()> {
+        let _ = (word, value, timeout);
+        Err(Errno::NOTSUP)
+    }
+
+    /// Wakes at most so many threads that sleep in [`Platform::block`] at this word. The word is
+    /// only a name: it is not read, and may be gone already.
+    fn wake(&self, word: *const AtomicU32, count: u32) {
+        let _ = (word, count);
+    }
+
     /// Ends the WebAssembly program.
     fn exit(&self, code: u32) -> !;
 
@@ -112,7 +131,8 @@ pub trait Platform: Sync {
     /// A variable of the environment as `NAME=VALUE`, from 0 on.
     fn env(&self, index: usize) -> Option<&[u8]>;
 
-    /// The WASI state of the program that is running, `None` where it was not given one.
+    /// The WASI state of the program that is running, `None` where it was not given one. Only one
+    /// thread may be in WASI functions at a time; a system that runs several sees to that.
     fn wasi(&self) -> Option<NonNull<Wasi>>;
 
     /// The file system, where there is one.

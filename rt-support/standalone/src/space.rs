@@ -14,6 +14,13 @@ use wasm_aot_object::meta::entity;
 pub enum Error {
     /// The object's metadata cannot be read.
     Metadata,
+    /// More than an address space has: bytes of a memory, or elements of a table.
+    Size {
+        what: &'static str,
+        index: usize,
+        min: u64,
+        unit: &'static str,
+    },
     /// The system gives no memory there.
     Map {
         what: &'static str,
@@ -27,6 +34,15 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Metadata => f.write_str("the executable's metadata is damaged"),
+            Self::Size {
+                what,
+                index,
+                min,
+                unit,
+            } => write!(
+                f,
+                "{what} {index} begins with {min} {unit}, more than can be provided"
+            ),
             Self::Map {
                 what,
                 address,
@@ -69,15 +85,28 @@ pub fn prepare() -> Result<(), Error> {
     for (index, record) in module.meta.memories().iter().enumerate() {
         // SAFETY: the command lists one descriptor for each memory of the metadata.
         let descriptor = unsafe { &mut **entry.memories.add(index) };
-        let limit = record.reservation.get().max(descriptor.byte_length);
-        reserve("linear memory", descriptor.base, limit)?;
+        if record.min_bytes().is_none() {
+            return Err(Error::Size {
+                what: "memory",
+                index,
+                min: record.min.get(),
+                unit: "pages",
+            });
+        }
+        reserve("linear memory", descriptor.base, record.reservation.get())?;
         commit("linear memory", descriptor.base, descriptor.byte_length)?;
     }
     for (index, record) in module.meta.tables().iter().enumerate() {
         if record.flags.get() & entity::GROWABLE != 0 {
             // SAFETY: likewise for each table.
             let descriptor = unsafe { &mut **entry.tables.add(index) };
-            descriptor.base = reserve("table", 0, descriptor.max_length.max(1) * 8)?;
+            let room = record.room().ok_or(Error::Size {
+                what: "table",
+                index,
+                min: record.min.get(),
+                unit: "elements",
+            })?;
+            descriptor.base = reserve("table", 0, room.max(1) * 8)?;
             commit("table", descriptor.base, descriptor.length * 8)?;
         }
     }

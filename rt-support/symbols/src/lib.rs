@@ -106,6 +106,16 @@ runtime_functions! {
     /// `fn(first: *mut u8, element_bytes: u64, count: u64)`: copies the first element to the
     /// `count - 1` behind it; `count` is not 0.
     ArrayFill = "wasm_aot_array_fill";
+    /// `fn(address: *const u32, expected: u32, timeout_ns: i64) -> u32`: `memory.atomic.wait32`;
+    /// alignment and bounds have been checked. 0 woken, 1 not equal, 2 timed out, 3 nobody could
+    /// ever wake it.
+    MemoryWait32 = "wasm_aot_memory_wait32";
+    /// `fn(address: *const u64, expected: u64, timeout_ns: i64) -> u32`: `memory.atomic.wait64`,
+    /// likewise.
+    MemoryWait64 = "wasm_aot_memory_wait64";
+    /// `fn(address: *const u8, count: u32) -> u32`: `memory.atomic.notify`, gives the number of
+    /// threads woken; alignment and bounds have been checked.
+    MemoryNotify = "wasm_aot_memory_notify";
     /// C `memcpy(3)`.
     Memcpy = "memcpy";
     /// C `memmove(3)`.

@@ -95,6 +95,10 @@ trap_codes! {
     GcHeapExhausted = 22, "gc heap exhausted";
     /// An exception that nobody catches.
     UncaughtException = 23, "uncaught exception";
+    /// `memory.atomic.wait` on a memory that is not shared.
+    ExpectedSharedMemory = 24, "expected shared memory";
+    /// `memory.atomic.wait` without a timeout, in a world where no other thread could wake it.
+    EndlessWait = 25, "atomic wait that nobody can end";
 }
 
 impl fmt::Display for TrapCode {

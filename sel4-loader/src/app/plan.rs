@@ -87,11 +87,11 @@ impl Plan {
         record: &MemoryRecord,
         budget: u64,
     ) -> Result<(), AppError<'a>> {
-        let bytes = |pages: u64| pages.saturating_mul(1 << record.page_size_log2.get());
-        let (initial, reservation) = (bytes(record.min.get()), record.reservation.get());
-        if initial > reservation {
-            return Err(AppError::Place("a memory is larger than its reservation"));
-        }
+        let reservation = record.reservation.get();
+        // `Meta::parse` has checked that the reservation holds the minimum.
+        let initial = record.min_bytes().ok_or(AppError::Place(
+            "a memory begins with more pages than an address space has",
+        ))?;
         let base = if record.flags.get() & entity::CONSTANT_BASE != 0 {
             self.constant(record.base.get(), reservation)?
         } else {
@@ -100,9 +100,7 @@ impl Plan {
         let region = Growable {
             base,
             mapped: 0,
-            limit: bytes(record.max.get())
-                .min(reservation)
-                .min(budget.max(initial)),
+            limit: record.limit_bytes().min(budget.max(initial)),
             initial,
             origin: Origin::Memory(index),
         };
@@ -115,9 +113,11 @@ impl Plan {
         record: &TableRecord,
         budget: u64,
     ) -> Result<(), AppError<'a>> {
-        let bytes = |elements: u64| elements.saturating_mul(8);
-        let initial = bytes(record.min.get());
-        let limit = bytes(record.max.get()).min(budget.max(initial));
+        let room = record.room().ok_or(AppError::Place(
+            "a table begins with more elements than any loader provides",
+        ))?;
+        let initial = record.min.get() * 8;
+        let limit = (room * 8).min(budget.max(initial));
         let region = Growable {
             base: self.dynamic(limit)?,
             mapped: 0,

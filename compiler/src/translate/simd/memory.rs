@@ -2,7 +2,6 @@
 //! Vectors from and to linear memory; addresses and bounds are those of every access.
 
 use super::Translator;
-use crate::translate::memory::flags;
 use cranelift_codegen::ir::types::{I8X16, I16X8, I32X4, I64X2};
 use cranelift_codegen::ir::{InstBuilder, Opcode, Type, Value};
 use wasmparser::{MemArg, Operator};
@@ -44,14 +43,15 @@ impl Translator<'_, '_> {
     /// Eight bytes, each lane extended to double its width.
     fn load_widened(&mut self, argument: &MemArg, opcode: Opcode) {
         let (address, offset) = self.memory_address(argument, HALF);
+        let flags = self.memory_flags();
         let builder = self.builder.ins();
         let value = match opcode {
-            Opcode::Sload8x8 => builder.sload8x8(flags(), address, offset),
-            Opcode::Uload8x8 => builder.uload8x8(flags(), address, offset),
-            Opcode::Sload16x4 => builder.sload16x4(flags(), address, offset),
-            Opcode::Uload16x4 => builder.uload16x4(flags(), address, offset),
-            Opcode::Sload32x2 => builder.sload32x2(flags(), address, offset),
-            Opcode::Uload32x2 => builder.uload32x2(flags(), address, offset),
+            Opcode::Sload8x8 => builder.sload8x8(flags, address, offset),
+            Opcode::Uload8x8 => builder.uload8x8(flags, address, offset),
+            Opcode::Sload16x4 => builder.sload16x4(flags, address, offset),
+            Opcode::Uload16x4 => builder.uload16x4(flags, address, offset),
+            Opcode::Sload32x2 => builder.sload32x2(flags, address, offset),
+            Opcode::Uload32x2 => builder.uload32x2(flags, address, offset),
             other => unreachable!("{other} is no widening load"),
         };
         self.push_vector(value);
@@ -61,7 +61,8 @@ impl Translator<'_, '_> {
     fn load_one(&mut self, argument: &MemArg, ty: Type) -> Value {
         let lane = ty.lane_type();
         let (address, offset) = self.memory_address(argument, lane.bytes().into());
-        self.builder.ins().load(lane, flags(), address, offset)
+        let flags = self.memory_flags();
+        self.builder.ins().load(lane, flags, address, offset)
     }
 
     fn load_splat(&mut self, argument: &MemArg, ty: Type) {
@@ -86,6 +87,7 @@ impl Translator<'_, '_> {
     fn store_lane(&mut self, argument: &MemArg, ty: Type, lane: u8) {
         let value = self.extract(ty, lane);
         let (address, offset) = self.memory_address(argument, ty.lane_type().bytes().into());
-        self.builder.ins().store(flags(), value, address, offset);
+        let flags = self.memory_flags();
+        self.builder.ins().store(flags, value, address, offset);
     }
 }

@@ -16,6 +16,15 @@ pub enum Error<'a> {
     Taken,
     /// More instances than are supported.
     TooMany,
+    /// A memory or table begins larger than any address space is.
+    Size {
+        /// What it is.
+        what: &'static str,
+        /// How large it begins.
+        min: u64,
+        /// In these units.
+        unit: &'static str,
+    },
     /// The system gives no memory there.
     Map {
         /// What it was wanted for.
@@ -75,6 +84,12 @@ impl fmt::Display for Error<'_> {
                 "more than {} instances in one process",
                 super::MAX_INSTANCES
             ),
+            Self::Size { what, min, unit } => {
+                write!(
+                    f,
+                    "{what} begins with {min} {unit}, more than can be provided"
+                )
+            }
             Self::Map {
                 what,
                 address: 0,

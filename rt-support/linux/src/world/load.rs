@@ -210,8 +210,9 @@ impl<'a> World<'a> {
         made: &mut Made,
     ) -> Result<(), Error<'a>> {
         for record in own(object.meta()) {
-            let bytes = initial(record);
-            let reservation = record.reservation.get().max(bytes).max(map::PAGE);
+            let bytes = initial(record)?;
+            // The metadata's reader has checked that the reservation holds the minimum.
+            let reservation = record.reservation.get().max(map::PAGE);
             if record.flags.get() & entity::CONSTANT_BASE != 0 {
                 let base = record.base.get();
                 let descriptor = descriptor::<MemoryDescriptor>(object, record.symbol)?;
@@ -277,23 +278,21 @@ impl<'a> World<'a> {
                 continue;
             }
             let what = "a table";
-            let bytes = |elements: u64| {
-                elements.checked_mul(ELEMENT).ok_or(Error::Map {
-                    what,
-                    address: 0,
-                    bytes: u64::MAX,
-                    errno: Errno::NOMEM,
-                })
-            };
-            let base = self.reserve(what, 0, bytes(record.max.get().max(1))?)?;
-            self.commit(what, base, bytes(record.min.get())?)?;
+            let min = record.min.get();
+            let room = record.room().ok_or(Error::Size {
+                what,
+                min,
+                unit: "elements",
+            })?;
+            let base = self.reserve(what, 0, room.max(1) * ELEMENT)?;
+            self.commit(what, base, min * ELEMENT)?;
             let at = address + descriptor::<TableDescriptor>(object, record.symbol)?;
             let place: *mut TableDescriptor = core::ptr::with_exposed_provenance_mut(at as usize);
             // SAFETY: in the data of the image, which nobody else uses yet.
             unsafe {
                 (*place).base = base;
-                (*place).length = record.min.get();
-                (*place).max_length = record.max.get();
+                (*place).length = min;
+                (*place).max_length = room;
             }
         }
         Ok(())
@@ -315,14 +314,14 @@ impl<'a> World<'a> {
             };
             let at = address + descriptor::<MemoryDescriptor>(object, record.symbol)?;
             let place: *mut MemoryDescriptor = core::ptr::with_exposed_provenance_mut(at as usize);
-            let bytes = initial(record);
+            let bytes = initial(record)?;
             // SAFETY: in the data of the image, which nobody else uses yet.
             unsafe {
                 (*place).base = base;
                 (*place).byte_length = bytes;
                 // It grows no further than its reservation.
-                let limit = record.reservation.get().max(bytes);
-                (*place).max_byte_length = (*place).max_byte_length.min(limit);
+                (*place).max_byte_length = record.limit_bytes();
+                (*place).page_size_log2 = record.page_size_log2.get().into();
             }
         }
         Ok(())
@@ -370,12 +369,12 @@ fn own<'a>(meta: &Meta<'a>) -> impl Iterator<Item = &'a MemoryRecord> {
 }
 
 /// Bytes of a memory at the start.
-fn initial(record: &MemoryRecord) -> u64 {
-    let pages = record.min.get();
-    pages
-        .checked_shl(record.page_size_log2.get())
-        .filter(|bytes| bytes >> record.page_size_log2.get() == pages)
-        .unwrap_or(u64::MAX)
+fn initial<'a>(record: &MemoryRecord) -> Result<u64, Error<'a>> {
+    record.min_bytes().ok_or(Error::Size {
+        what: "a memory",
+        min: record.min.get(),
+        unit: "pages",
+    })
 }
 
 /// Whether values of such types can be functions, or can have functions in them.
