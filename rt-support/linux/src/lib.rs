@@ -12,6 +12,7 @@
 //! | [`run`] | how compiled code is entered and left, on which stack |
 //! | [`signals`] | what becomes of a hardware fault |
 //! | [`platform`] | Linux as the runtime sees it: streams, clocks, memory, the program's end |
+//! | [`files`] | the file system below the directories that a program was given |
 //! | [`map`] | address space: reserved, accessible, protected |
 //! | [`calls`] | system calls that the library does not offer |
 //! | [`list`] | arrays that grow, without an allocator |
@@ -29,6 +30,8 @@ extern crate std;
 
 mod arch;
 pub mod calls;
+mod errno;
+pub mod files;
 mod list;
 pub mod map;
 pub mod platform;

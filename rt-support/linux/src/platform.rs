@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! Linux as the runtime sees it: system calls, nothing in between.
 
+use crate::errno::error;
+use crate::files::Directories;
 use crate::{map, run};
 use core::cell::UnsafeCell;
 use core::ops::Range;
@@ -12,8 +14,8 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use rustix::thread::futex;
 use rustix::time::{ClockId, clock_getres, clock_gettime};
 use wasm_aot_object::descriptor::MemoryDescriptor;
-use wasm_aot_runtime::platform::{Clock, Platform, Stream};
-use wasm_aot_runtime::{Errno, Result, Wasi, install};
+use wasm_aot_runtime::platform::{Clock, FileType, Files, Platform, Stream};
+use wasm_aot_runtime::{Result, Wasi, install};
 use wasm_aot_trap::TrapCode;
 
 /// What a program is given besides the standard streams.
@@ -23,6 +25,13 @@ pub trait Program: Sync {
 
     /// A variable of the environment as `NAME=VALUE`, from 0 on.
     fn env(&self, index: usize) -> Option<&[u8]>;
+
+    /// A directory, from 0 on: its descriptor, which the program may close, and the name that it
+    /// has for the program.
+    fn directory(&self, index: usize) -> Option<(RawFd, &[u8])> {
+        let _ = index;
+        None
+    }
 }
 
 /// A program that is given nothing.
@@ -41,7 +50,7 @@ impl Program for Nothing {
 
 /// The process.
 struct Process {
-    program: UnsafeCell<&'static dyn Program>,
+    program: UnsafeCell<Directories<'static>>,
     wasi: UnsafeCell<Option<Wasi>>,
     taken: AtomicBool,
 }
@@ -51,7 +60,7 @@ struct Process {
 unsafe impl Sync for Process {}
 
 static PROCESS: Process = Process {
-    program: UnsafeCell::new(&Nothing),
+    program: UnsafeCell::new(Directories(&Nothing)),
     wasi: UnsafeCell::new(None),
     taken: AtomicBool::new(false),
 };
@@ -89,8 +98,8 @@ impl Claim {
     pub unsafe fn begin(&mut self, program: &dyn Program, memory: *const MemoryDescriptor) {
         // SAFETY: the caller's promise.
         unsafe {
-            *PROCESS.program.get() =
-                core::mem::transmute::<&dyn Program, &'static dyn Program>(program);
+            let program = core::mem::transmute::<&dyn Program, &'static dyn Program>(program);
+            *PROCESS.program.get() = Directories(program);
             *PROCESS.wasi.get() = Some(Wasi::new(&PROCESS, memory));
         }
     }
@@ -100,7 +109,7 @@ impl Drop for Claim {
     fn drop(&mut self) {
         // SAFETY: the claim is still ours, and whoever drops it runs no program.
         unsafe {
-            *PROCESS.program.get() = &Nothing;
+            *PROCESS.program.get() = Directories(&Nothing);
             *PROCESS.wasi.get() = None;
         }
         PROCESS.taken.store(false, Ordering::Release);
@@ -108,22 +117,13 @@ impl Drop for Claim {
 }
 
 impl Process {
-    fn program(&self) -> &dyn Program {
+    fn directories(&self) -> &Directories<'static> {
         // SAFETY: only changed while no program runs.
-        unsafe { *self.program.get() }
+        unsafe { &*self.program.get() }
     }
-}
 
-/// The system's error as WASI's.
-pub(crate) fn error(errno: rustix::io::Errno) -> Errno {
-    match errno {
-        rustix::io::Errno::BADF => Errno::BADF,
-        rustix::io::Errno::AGAIN => Errno::AGAIN,
-        rustix::io::Errno::INTR => Errno::INTR,
-        rustix::io::Errno::INVAL => Errno::INVAL,
-        rustix::io::Errno::NOSPC => Errno::NOSPC,
-        rustix::io::Errno::PIPE => Errno::PIPE,
-        _ => Errno::IO,
+    fn program(&self) -> &dyn Program {
+        self.directories().0
     }
 }
 
@@ -172,6 +172,14 @@ impl Platform for Process {
 
     fn read(&self, bytes: &mut [u8]) -> Result<usize> {
         rustix::io::read(standard(STDIN), bytes).map_err(error)
+    }
+
+    fn stream_type(&self, fd: u32) -> FileType {
+        // Programs take a character device for a terminal.
+        match rustix::termios::isatty(standard(fd.cast_signed())) {
+            true => FileType::CharacterDevice,
+            false => FileType::Unknown,
+        }
     }
 
     fn clock_time(&self, clock: Clock) -> Result<u64> {
@@ -248,6 +256,10 @@ impl Platform for Process {
 
     fn env(&self, index: usize) -> Option<&[u8]> {
         self.program().env(index)
+    }
+
+    fn files(&self) -> Option<&dyn Files> {
+        Some(self.directories())
     }
 
     fn wasi(&self) -> Option<NonNull<Wasi>> {
