@@ -133,7 +133,10 @@ fn an_object_for_another_architecture_is_refused() {
 fn an_unknown_import_is_named() {
     let module = app("import-unknown.wat");
     refused(&["run", "--on", "sel4", &module], &["unknown import"]);
-    refused(&["run", &module], &["undefined reference"]);
+    refused(
+        &["run", &module],
+        &["unknown import `plant.open_valve`", "import-unknown.wat"],
+    );
 }
 
 #[test]

@@ -50,8 +50,13 @@ pub struct AppArguments {
     /// Let imports that nobody provides trap when called, instead of refusing the module.
     #[arg(long)]
     pub unknown_imports_trap: bool,
-    /// Bytes of stack.
-    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20)]
+    /// Bytes of stack for the program.
+    #[arg(
+        long = "max-wasm-stack",
+        alias = "stack-size",
+        value_name = "BYTES",
+        default_value_t = 1 << 20
+    )]
     pub stack_size: u64,
 }
 

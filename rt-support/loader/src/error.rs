@@ -235,8 +235,9 @@ impl fmt::Display for Unresolved<'_> {
                 }
                 write!(
                     f,
-                    "; nobody defines the symbol `{}`. Provide it, or preload an object whose \
-                     module name is `{module}` and that exports `{name}`",
+                    "; nobody defines the symbol `{}`. Preload a module that exports `{name}` \
+                     (`--preload {module}=FILE`), or let the import trap when it is called \
+                     (`--unknown-imports-trap`)",
                     self.symbol.name
                 )
             }

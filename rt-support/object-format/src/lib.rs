@@ -22,11 +22,14 @@
 
 #[cfg(feature = "write")]
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 pub mod descriptor;
 pub mod handlers;
 mod machine;
 pub mod meta;
+pub mod signature;
 pub mod stackmap;
 pub mod table;
 

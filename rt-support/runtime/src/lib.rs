@@ -28,6 +28,7 @@ mod mem;
 pub mod platform;
 #[cfg(test)]
 mod testing;
+pub mod values;
 pub mod wait;
 pub mod wasi;
 

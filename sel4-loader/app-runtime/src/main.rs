@@ -7,7 +7,6 @@
 //! | [`header`] | what the root task finds, and which functions objects may link with |
 //! | [`call`] | service calls |
 //! | [`platform`] | what `wasm-aot-runtime` needs: streams, clocks, memory |
-//! | [`values`] | arguments and results of a function that the user named |
 
 #![no_std]
 #![no_main]
@@ -15,13 +14,17 @@
 mod call;
 mod header;
 mod platform;
-mod values;
 
 use call::Stream;
 use core::fmt::{self, Write};
 use core::panic::PanicInfo;
 use sel4_boot::space;
 use sel4_boot::startup::{Startup, flags};
+use wasm_aot_object::signature::Signature;
+use wasm_aot_runtime::values::{self, Results, ValueError};
+
+/// Arguments and results of a function, at most.
+const SLOTS: usize = 64;
 
 /// Exit code where the arguments do not fit the function.
 const USAGE: u32 = 1;
@@ -89,10 +92,17 @@ fn run(startup: &Startup<'_>) {
         return;
     }
     let invoked = page.flags & flags::INVOKE != 0;
-    let mut slots = [[0u64; 2]; values::MAX];
-    let arguments = startup.args.iter().skip(1);
+    let mut slots = [[0u64; 2]; SLOTS];
+    let Some(signature) = Signature::parse(startup.signature) else {
+        fail(format_args!("the type of the function is damaged"));
+    };
     // A function that the user did not name, `_start`, takes no arguments of its own.
-    let parsed = values::parse(startup.signature, arguments, invoked, &mut slots);
+    let arguments = startup.args.iter().skip(1);
+    let parsed = match invoked {
+        true => values::parse(&signature, arguments, &mut slots),
+        false if signature.slots() > SLOTS => Err(ValueError::TooMany { slots: SLOTS }),
+        false => Ok(()),
+    };
     if let Err(error) = parsed {
         fail(format_args!("{error}"));
     }
@@ -100,7 +110,8 @@ fn run(startup: &Startup<'_>) {
     // the slots are as many as its arguments and results need (checked by `parse`).
     unsafe { call_through(page.trampoline, page.callee, slots.as_mut_ptr()) };
     if invoked {
-        values::print(startup.signature, &slots);
+        // A refused write would have been the root task's decision; there is nobody to tell.
+        let _ = write!(Stream::Out, "{}", Results::new(&signature, &slots));
     }
 }
 

@@ -262,7 +262,9 @@ fn found(dir: &Handle, path: &[u8], follow: bool) -> Result<rustix::fd::OwnedFd>
 
 /// An offset or length as the kernel takes it: it must fit `off_t`.
 fn offset(value: u64) -> Result<u64> {
-    i64::try_from(value).map(|_| value).map_err(|_| Errno::INVAL)
+    i64::try_from(value)
+        .map(|_| value)
+        .map_err(|_| Errno::INVAL)
 }
 
 fn status(flags: StatusFlags) -> OFlags {

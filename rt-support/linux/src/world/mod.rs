@@ -31,6 +31,7 @@ use wasm_aot_loader::instances::{Instance, Instances, Source, export_source};
 use wasm_aot_loader::trap::Module;
 use wasm_aot_object::descriptor::MemoryDescriptor;
 use wasm_aot_object::meta::{Kind, Meta};
+use wasm_aot_object::signature::Signature;
 use wasm_aot_symbols::INSTANTIATE_SUFFIX;
 
 /// The most instances of a world. Each takes at least five mappings, of which Linux gives a
@@ -68,22 +69,14 @@ pub struct Function<'a> {
     instance: InstanceId,
     callee: u64,
     trampoline: u64,
-    ty: &'a str,
+    signature: Signature<'a>,
 }
 
 impl<'a> Function<'a> {
-    /// Its type as the metadata writes it, `(i32 i64) -> (f32)`.
+    /// Its parameters and results.
     #[must_use]
-    pub fn type_text(&self) -> &'a str {
-        self.ty
-    }
-
-    /// Slots that a call needs: as many as it has parameters or results, whichever are more.
-    #[must_use]
-    pub fn slots(&self) -> usize {
-        let (parameters, results) = self.ty.split_once("->").unwrap_or((self.ty, ""));
-        let count = |half: &str| half.split_ascii_whitespace().count();
-        count(parameters).max(count(results))
+    pub fn signature(&self) -> Signature<'a> {
+        self.signature
     }
 }
 
@@ -216,7 +209,7 @@ impl<'a> World<'a> {
             instance: id,
             callee: source.address,
             trampoline,
-            ty: meta.str(kind.text),
+            signature: Signature::parse(meta.str(kind.text)).ok_or(missing)?,
         })
     }
 
@@ -227,13 +220,13 @@ impl<'a> World<'a> {
     /// Where it does not return.
     ///
     /// # Panics
-    /// Where there are fewer than [`Function::slots`] slots.
+    /// Where there are fewer than [`Signature::slots`] slots.
     pub fn call(
         &mut self,
         function: &Function<'a>,
         slots: &mut [[u64; 2]],
     ) -> Result<(), Stopped<'a>> {
-        assert!(slots.len() >= function.slots(), "too few slots");
+        assert!(slots.len() >= function.signature.slots(), "too few slots");
         let arguments = [
             function.callee,
             slots.as_mut_ptr().expose_provenance() as u64,
