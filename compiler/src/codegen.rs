@@ -137,6 +137,28 @@ impl Default for Worker {
 }
 
 impl Worker {
+    fn translate(
+        &mut self,
+        module: &Module<'_>,
+        plan: &Plan<'_>,
+        isa: &dyn TargetIsa,
+        symbol: Symbol,
+    ) -> Result<Function, Error> {
+        let builder = &mut self.builder;
+        match symbol {
+            Symbol::Function(index) => {
+                let body = &module.bodies[index as usize - module.imported_functions()];
+                translate::function(module, plan, isa, builder, index, body)
+                    .map_err(|error| module.in_function(error, index))
+            }
+            Symbol::Trampoline(ty) => Ok(translate::trampoline(module, plan, isa, builder, ty)),
+            Symbol::Entry(_) | Symbol::ImportAdapter(_) | Symbol::CodeAdapter(_) => {
+                Ok(translate::adapter(module, plan, isa, builder, symbol))
+            }
+            _ => translate::instantiate(module, plan, isa, builder),
+        }
+    }
+
     fn compile(
         &mut self,
         module: &Module<'_>,
@@ -144,21 +166,11 @@ impl Worker {
         isa: &dyn TargetIsa,
         symbol: Symbol,
     ) -> Result<Code, Error> {
-        let builder = &mut self.builder;
-        let function = match symbol {
-            Symbol::Function(index) => {
-                let body = &module.bodies[index as usize - module.imported_functions()];
-                translate::function(module, plan, isa, builder, index, body)
-                    .map_err(|error| module.in_function(error, index))?
-            }
-            Symbol::Trampoline(ty) => translate::trampoline(module, plan, isa, builder, ty),
-            Symbol::Entry(_) | Symbol::ImportAdapter(_) | Symbol::CodeAdapter(_) => {
-                translate::adapter(module, plan, isa, builder, symbol)
-            }
-            _ => translate::instantiate(module, plan, isa, builder)?,
-        };
         self.context.clear();
-        self.context.func = function;
+        self.context.func = self
+            .translate(module, plan, isa, symbol)
+            // A function that was given up left its blocks and variables behind.
+            .inspect_err(|_| self.builder = FunctionBuilderContext::new())?;
         self.context
             .compile(isa, &mut self.control)
             .map_err(|error| {

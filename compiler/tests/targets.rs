@@ -222,4 +222,13 @@ fn vectors_on_riscv_take_a_processor_that_has_them() {
     assert!(error.contains("`--cpu rv64gcv`"), "{error}");
     assert!(error.contains("in function 0"), "{error}");
     compile(text.as_bytes(), &with("rv64gcv")).unwrap();
+    // Functions after one that is given up, on the same thread.
+    let text = r#"(module
+        (func $f (drop (v128.const i64x2 0 0)))
+        (func (param i32) (result i32) (local.get 0))
+        (func (param i32) (result i32) (local.get 0)))"#;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    let compile = || compile(text.as_bytes(), &with("baseline"));
+    let error = pool.unwrap().install(compile).unwrap_err().to_string();
+    assert!(error.contains("in function 0 (f)"), "{error}");
 }

@@ -39,6 +39,8 @@ pub mod run;
 mod signals;
 pub mod world;
 
+#[cfg(any(target_arch = "aarch64", target_arch = "riscv64"))]
+pub use arch::auxiliary;
 pub use arch::has_feature;
 pub use run::{Code, StackArea, Stopped};
 pub use world::{Error, Function, InstanceId, LoadOptions, World, WorldOptions};

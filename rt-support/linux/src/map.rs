@@ -73,8 +73,15 @@ pub enum Access {
 /// # Errors
 /// As mprotect(2).
 pub unsafe fn protect(address: u64, bytes: u64, access: Access) -> Result<()> {
+    // Emulators of Linux disagree about no bytes at all.
+    if bytes == 0 {
+        return Ok(());
+    }
     let rights = match access {
-        Access::ReadExecute => MprotectFlags::READ | MprotectFlags::EXEC,
+        Access::ReadExecute => {
+            crate::arch::synchronize(address, bytes);
+            MprotectFlags::READ | MprotectFlags::EXEC
+        }
         Access::Read => MprotectFlags::READ,
     };
     // SAFETY: the caller's promise.

@@ -8,15 +8,44 @@
 //! | `Context` | the kernel's `ucontext_t` as far as it is used: `pc`, `sp`, `fp`, `link`, `resume` |
 //! | `enter`, `leave` | how compiled code is entered on a stack of its own, and left for good |
 //! | `registers` | the present program counter, stack and frame pointer |
+//! | `synchronize` | tells the instruction cache of new code |
 //! | `has_feature` | whether the processor has a feature, as Cranelift names it |
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
+#[cfg(any(target_arch = "aarch64", target_arch = "riscv64"))]
+mod auxv;
+#[cfg(any(target_arch = "aarch64", target_arch = "riscv64"))]
+mod generic;
+#[cfg(target_arch = "riscv64")]
+mod riscv64;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
-#[cfg(target_arch = "x86_64")]
-pub(crate) use x86_64::*;
 
+#[cfg(target_arch = "aarch64")]
+use aarch64 as native;
+#[cfg(target_arch = "riscv64")]
+use riscv64 as native;
 #[cfg(target_arch = "x86_64")]
-pub use x86_64::has_feature;
+use x86_64 as native;
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(any(target_arch = "aarch64", target_arch = "riscv64"))]
+pub use auxv::read as auxiliary;
+pub use native::has_feature;
+pub(crate) use native::*;
+
+#[cfg(not(any(
+    target_arch = "aarch64",
+    target_arch = "riscv64",
+    target_arch = "x86_64"
+)))]
 compile_error!("wasm-aot-linux does not know this architecture yet: add src/arch/<name>.rs");
+
+/// Numbers of signals (signal(7)), the same on all of them.
+pub(crate) mod signal {
+    use core::ffi::c_int;
+    pub const ILL: c_int = 4;
+    pub const BUS: c_int = 7;
+    pub const FPE: c_int = 8;
+    pub const SEGV: c_int = 11;
+}

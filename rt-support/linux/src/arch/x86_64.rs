@@ -2,7 +2,6 @@
 //! x86-64.
 
 use core::arch::{asm, naked_asm};
-use core::ffi::c_int;
 use wasm_aot_loader::cpu::x86_64 as cpu;
 
 /// Numbers of system calls (`asm/unistd_64.h`).
@@ -237,11 +236,6 @@ fn system_keeps(name: &str) -> bool {
     low & needed == needed
 }
 
-/// Numbers of signals (signal(7)).
-pub mod signal {
-    use super::c_int;
-    pub const ILL: c_int = 4;
-    pub const BUS: c_int = 7;
-    pub const FPE: c_int = 8;
-    pub const SEGV: c_int = 11;
-}
+/// Lets the processor fetch the instructions that have been written to a range: it sees to that
+/// itself.
+pub fn synchronize(_address: u64, _bytes: u64) {}
