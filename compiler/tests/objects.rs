@@ -358,3 +358,19 @@ fn legacy_exceptions_are_refused_by_name() {
     assert!(error.contains("legacy"), "{error}");
     assert!(error.contains("offset"), "{error}");
 }
+
+#[test]
+fn too_many_catch_clauses_around_too_many_calls_are_refused() {
+    use std::fmt::Write;
+    let (tags, calls) = (400, 400);
+    let mut text = String::from("(module (func $f)");
+    (0..tags).for_each(|tag| write!(text, "(tag $t{tag})").unwrap());
+    text += "(func $hostile";
+    (0..tags).for_each(|tag| write!(text, "(block (try_table (catch $t{tag} 0)").unwrap());
+    (0..calls).for_each(|_| text += "(call $f)");
+    text += &"))".repeat(tags);
+    text += "))";
+    let error = fails(&text, &Options::default());
+    assert!(error.contains("catch clause"), "{error}");
+    assert!(error.contains("function 1 (hostile)"), "{error}");
+}

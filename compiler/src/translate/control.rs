@@ -44,6 +44,8 @@ pub struct Control {
     frames: Vec<Frame>,
     /// Positions in `frames` of those that catch exceptions.
     tries: Vec<usize>,
+    /// Exceptional edges of all calls so far.
+    pub exceptional_edges: usize,
     stack: Vec<Value>,
     /// In unreachable code: the number of frames opened in it. `None` where reachable.
     unreachable: Option<usize>,

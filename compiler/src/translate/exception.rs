@@ -24,6 +24,10 @@ use wasm_aot_symbols::Runtime;
 use wasm_aot_trap::TrapCode as Trap;
 use wasmparser::{Catch, TryTable};
 
+/// The most pairs of a call and a catch clause that its exceptions can reach, in one function: the
+/// code generator makes a block of each. Programs have a few for each call.
+pub const MAX_EXCEPTIONAL_EDGES: usize = 1 << 17;
+
 /// A catch clause.
 #[derive(Clone, Copy)]
 pub struct Clause {
@@ -228,6 +232,7 @@ impl Translator<'_, '_> {
         results: &[Type],
     ) -> Vec<Value> {
         let handlers = self.handlers();
+        self.control.exceptional_edges += handlers.len();
         if handlers.is_empty() {
             let call = match callee {
                 Callee::Direct(callee) => self.builder.ins().call(callee, arguments),

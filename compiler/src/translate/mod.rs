@@ -123,6 +123,13 @@ impl Translator<'_, '_> {
             let (operator, offset) = operators.read_with_offset()?;
             self.builder.set_srcloc(source(offset));
             self.operator(&operator, offset)?;
+            if self.control.exceptional_edges > exception::MAX_EXCEPTIONAL_EDGES {
+                let what = format!(
+                    "more than {} pairs of a call and a catch clause around it in one function",
+                    exception::MAX_EXCEPTIONAL_EDGES
+                );
+                return Err(Error::unsupported(what, offset));
+            }
         }
         Ok(())
     }
