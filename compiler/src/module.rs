@@ -74,9 +74,9 @@ pub struct Data<'a> {
 pub struct Uses {
     /// Tables with a `table.grow`.
     pub grown_tables: BTreeSet<u32>,
-    /// Data segments with a `memory.init` or `data.drop`.
+    /// Data segments with an instruction that names them.
     pub data_segments: BTreeSet<u32>,
-    /// Element segments with a `table.init` or `elem.drop`.
+    /// Element segments with an instruction that names them.
     pub element_segments: BTreeSet<u32>,
     /// Functions whose reference is taken, in bodies, constant expressions and segments.
     pub function_references: BTreeSet<u32>,
@@ -92,12 +92,26 @@ impl Uses {
     fn operator(&mut self, operator: &Operator<'_>) {
         match *operator {
             Operator::TableGrow { table } => self.grown_tables.insert(table),
-            Operator::MemoryInit { data_index, .. } | Operator::DataDrop { data_index } => {
-                self.data_segments.insert(data_index)
+            Operator::MemoryInit { data_index, .. }
+            | Operator::DataDrop { data_index }
+            | Operator::ArrayNewData {
+                array_data_index: data_index,
+                ..
             }
-            Operator::TableInit { elem_index, .. } | Operator::ElemDrop { elem_index } => {
-                self.element_segments.insert(elem_index)
+            | Operator::ArrayInitData {
+                array_data_index: data_index,
+                ..
+            } => self.data_segments.insert(data_index),
+            Operator::TableInit { elem_index, .. }
+            | Operator::ElemDrop { elem_index }
+            | Operator::ArrayNewElem {
+                array_elem_index: elem_index,
+                ..
             }
+            | Operator::ArrayInitElem {
+                array_elem_index: elem_index,
+                ..
+            } => self.element_segments.insert(elem_index),
             Operator::RefFunc { function_index } => self.function_references.insert(function_index),
             Operator::ReturnCall { .. }
             | Operator::ReturnCallIndirect { .. }

@@ -252,6 +252,8 @@ pub struct Plan<'o> {
     pub types: Vec<TypePlan>,
     /// From the type section's indices to [`Plan::types`].
     pub type_of: Vec<u32>,
+    /// For each of [`Plan::types`] that is a structure's: see [`Plan::struct_layout`].
+    layouts: Vec<Option<StructLayout>>,
     pub memories: Vec<MemoryPlan>,
     pub tables: Vec<TablePlan>,
     pub globals: Vec<GlobalPlan>,
@@ -289,6 +291,7 @@ impl<'o> Plan<'o> {
             },
             types,
             type_of,
+            layouts: Vec::new(),
             memories: memory::memories(module, options),
             tables: tables(module),
             globals: Vec::new(),
@@ -303,6 +306,7 @@ impl<'o> Plan<'o> {
             allocates: false,
         };
         plan.tags = module.tags.iter().map(|tag| plan.tag(tag)).collect();
+        plan.layouts = plan.types.iter().map(|ty| plan.lay_out(ty)).collect();
         let objects = plan.types.iter().any(|ty| !ty.is_function());
         plan.allocates = objects || !plan.thrown.is_empty();
         plan.registers = plan.allocates || module.uses.catches || plan.holds_references(module);
@@ -396,12 +400,18 @@ impl<'o> Plan<'o> {
     }
 
     /// Where the fields of a structure type are; by its index in [`Plan::types`].
-    pub fn struct_layout(&self, index: u32) -> StructLayout {
-        let CompositeInnerType::Struct(ty) = &self.types[index as usize].composite else {
-            unreachable!("the module is valid, but this is no structure type")
+    pub fn struct_layout(&self, index: u32) -> &StructLayout {
+        self.layouts[index as usize]
+            .as_ref()
+            .expect("the module is valid: this is a structure type")
+    }
+
+    fn lay_out(&self, ty: &TypePlan) -> Option<StructLayout> {
+        let CompositeInnerType::Struct(ty) = &ty.composite else {
+            return None;
         };
         let fields = ty.fields.iter().map(|field| field.element_type);
-        heap::structure(fields, &|ty| self.is_heap_reference(ty))
+        Some(heap::structure(fields, &|ty| self.is_heap_reference(ty)))
     }
 
     /// Where the fields of a tag's exceptions are: its address, then what they carry.

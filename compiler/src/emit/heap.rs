@@ -45,7 +45,8 @@ impl Emitter<'_> {
         let (kind, size, references, reference_elements) = match &ty.composite {
             CompositeInnerType::Struct(_) => {
                 let layout = plan.struct_layout(index);
-                (object_kind::STRUCT, layout.size, layout.references, false)
+                let references = layout.references.clone();
+                (object_kind::STRUCT, layout.size, references, false)
             }
             CompositeInnerType::Array(array) => {
                 let element = array.0.element_type;

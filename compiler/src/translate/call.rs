@@ -31,29 +31,49 @@ impl Translator<'_, '_> {
             let call = self.builder.ins().call(callee, &arguments);
             self.builder.inst_results(call).to_vec()
         };
-        results.into_iter().for_each(|result| self.push(result));
+        self.push_results(results, ty);
     }
 
     pub fn call_indirect(&mut self, table: u32, type_index: u32) {
         let reference = self.table_function(table, type_index);
         let ty = self.env.plan.type_of[type_index as usize];
-        self.call_reference(reference, ty);
+        self.call_reference(reference, ty, trusted());
     }
 
-    /// Calls what a reference to a function of this canonical type leads to.
-    pub fn call_reference(&mut self, reference: Value, ty: u32) {
+    /// Calls through a reference of the stack. Where nothing catches around it, reading the code's
+    /// address through null faults.
+    pub fn call_ref(&mut self, type_index: u32) {
+        let reference = self.pop();
+        let ty = self.env.plan.type_of[type_index as usize];
+        if self.is_in_try() {
+            self.env
+                .require(&mut self.builder, reference, Trap::NullFunction);
+        }
+        let flags = MemFlagsData::new()
+            .with_aligned()
+            .with_trap_code(Some(trap_code(Trap::NullFunction)));
+        self.call_reference(reference, ty, flags);
+    }
+
+    /// Calls what a reference to a function of this canonical type leads to; the flags are those
+    /// of reading through it.
+    fn call_reference(&mut self, reference: Value, ty: u32, flags: MemFlagsData) {
         let arguments = self.arguments(ty);
         if self.is_in_try() {
             return self.call_reference_catching(reference, ty, arguments);
         }
-        let code = self.load_funcref(reference, descriptor::FUNCREF_CODE_OFFSET);
+        let offset = descriptor::FUNCREF_CODE_OFFSET;
+        let code = self
+            .builder
+            .ins()
+            .load(types::I64, flags, reference, offset);
         let signature = self.env.signature(&mut self.builder, ty);
         let call = self
             .builder
             .ins()
             .call_indirect(signature, code, &arguments);
         let results = self.builder.inst_results(call).to_vec();
-        results.into_iter().for_each(|result| self.push(result));
+        self.push_results(results, ty);
     }
 
     /// Like [`Self::call_reference`], with exceptions going to the clauses around: by the entry for
@@ -79,7 +99,7 @@ impl Translator<'_, '_> {
         self.builder.seal_block(join);
         self.builder.switch_to_block(join);
         let results = self.builder.block_params(join).to_vec();
-        results.into_iter().for_each(|result| self.push(result));
+        self.push_results(results, ty);
     }
 
     fn jump(&mut self, block: Block, values: Vec<Value>) {
@@ -102,6 +122,15 @@ impl Translator<'_, '_> {
 
     pub fn return_call_indirect(&mut self, table: u32, type_index: u32) {
         let reference = self.table_function(table, type_index);
+        let ty = self.env.plan.type_of[type_index as usize];
+        self.return_call_reference(reference, ty);
+    }
+
+    /// Tail-calls through a reference of the stack.
+    pub fn return_call_ref(&mut self, type_index: u32) {
+        let reference = self.pop();
+        self.env
+            .require(&mut self.builder, reference, Trap::NullFunction);
         let ty = self.env.plan.type_of[type_index as usize];
         self.return_call_reference(reference, ty);
     }

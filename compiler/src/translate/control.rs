@@ -60,6 +60,11 @@ impl Translator<'_, '_> {
         self.control.stack.pop().expect("the body is valid")
     }
 
+    /// The top operand, which stays there.
+    pub fn top_value(&self) -> Value {
+        *self.control.stack.last().expect("the body is valid")
+    }
+
     /// The top operands, the lowest first, taken off.
     pub fn pop_n(&mut self, count: usize) -> Vec<Value> {
         let at = self.control.stack.len() - count;
@@ -93,7 +98,8 @@ impl Translator<'_, '_> {
     fn block_with(&mut self, types: &[ValType]) -> Block {
         let block = self.builder.create_block();
         for &ty in types {
-            self.builder.append_block_param(block, clif_type(ty));
+            let param = self.builder.append_block_param(block, clif_type(ty));
+            self.reference(param, ty);
         }
         block
     }
@@ -303,6 +309,11 @@ impl Translator<'_, '_> {
 
     pub fn br_if(&mut self, depth: u32) {
         let condition = self.pop();
+        self.branch_if(condition, depth);
+    }
+
+    /// Branches with the operands that are on the stack where the condition is not zero.
+    pub fn branch_if(&mut self, condition: Value, depth: u32) {
         let (block, count) = self.target(depth);
         let arguments = self.top(count);
         let next = self.builder.create_block();

@@ -13,6 +13,7 @@
 use super::Translator;
 use super::clif_type;
 use super::env::{trap_code, trusted};
+use super::heap::field_flags;
 use crate::plan::Symbol;
 use cranelift_codegen::ir::{
     AbiParam, Block, BlockArg, ExceptionTableData, ExceptionTableItem, ExceptionTag, FuncRef,
@@ -22,7 +23,7 @@ use cranelift_codegen::isa::CallConv;
 use std::collections::BTreeSet;
 use wasm_aot_symbols::Runtime;
 use wasm_aot_trap::TrapCode as Trap;
-use wasmparser::{Catch, TryTable};
+use wasmparser::{Catch, StorageType, TryTable};
 
 /// The most pairs of a call and a catch clause that its exceptions can reach, in one function: the
 /// code generator makes a block of each. Programs have a few for each call.
@@ -109,10 +110,11 @@ impl Translator<'_, '_> {
         let offsets = plan.exception_layout(tag).offsets;
         let fields = ty.params().iter().zip(&offsets[1..]);
         let load = |(&ty, &offset): (&wasmparser::ValType, &u32)| {
+            let flags = field_flags(StorageType::Val(ty));
             let value = self
                 .builder
                 .ins()
-                .load(clif_type(ty), trusted(), exception, offset as i32);
+                .load(clif_type(ty), flags, exception, offset as i32);
             if plan.is_heap_reference(ty) {
                 self.builder.declare_value_needs_stack_map(value);
             }

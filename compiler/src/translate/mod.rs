@@ -6,7 +6,8 @@
 //! - [`control`](self::control): blocks, branches, the operand stack, unreachable code;
 //! - [`memory`](self::memory), [`table`](self::table): linear memory and tables;
 //! - [`simd`](self::simd), [`wide`](self::wide): vectors, 128-bit arithmetic;
-//! - [`heap`](self::heap), [`casts`](self::casts): structures, arrays, run-time types;
+//! - [`heap`](self::heap), [`array`](self::array), [`casts`](self::casts): objects, run-time
+//!   types;
 //! - [`atomic`](self::atomic): atomic accesses, wait and notify;
 //! - [`operators`](self::operators): everything else, operator by operator;
 //! - [`call`](self::call): calls of every kind, tail calls;
@@ -15,6 +16,7 @@
 //! - [`adapter`](self::adapter): code between the module's convention and that of C.
 
 mod adapter;
+mod array;
 mod atomic;
 mod call;
 mod casts;
@@ -98,7 +100,7 @@ impl Translator<'_, '_> {
         self.builder.seal_block(entry);
         self.builder.set_srcloc(source(body.range().start));
         for (position, &param) in ty.params().iter().enumerate() {
-            let variable = self.builder.declare_var(clif_type(param));
+            let variable = self.local(param);
             let value = self.builder.block_params(entry)[position];
             self.builder.def_var(variable, value);
             self.locals.push(variable);
@@ -112,7 +114,7 @@ impl Translator<'_, '_> {
             }
             let zero = self.zero(ty);
             for _ in 0..count {
-                let variable = self.builder.declare_var(clif_type(ty));
+                let variable = self.local(ty);
                 self.builder.def_var(variable, zero);
                 self.locals.push(variable);
             }
@@ -132,6 +134,15 @@ impl Translator<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// A variable for a parameter or local of this type.
+    fn local(&mut self, ty: ValType) -> Variable {
+        let variable = self.builder.declare_var(clif_type(ty));
+        if self.env.plan.is_heap_reference(ty) {
+            self.builder.declare_var_needs_stack_map(variable);
+        }
+        variable
     }
 
     /// The value that a local of this type begins with.

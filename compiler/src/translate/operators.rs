@@ -34,6 +34,9 @@ impl Translator<'_, '_> {
             || self.conversion_operator(operator)
             || self.wide_operator(operator)
             || self.atomic_operator(operator)
+            || self.heap_operator(operator)
+            || self.array_operator(operator)
+            || self.cast_operator(operator)
         {
             return Ok(());
         }
@@ -74,6 +77,8 @@ impl Translator<'_, '_> {
             } => {
                 self.call_indirect(table_index, type_index);
             }
+            Operator::CallRef { type_index } => self.call_ref(type_index),
+            Operator::ReturnCallRef { type_index } => self.return_call_ref(type_index),
             Operator::ReturnCall { function_index } => self.return_call(function_index),
             Operator::ReturnCallIndirect {
                 type_index,
@@ -89,11 +94,13 @@ impl Translator<'_, '_> {
     fn variable_operator(&mut self, operator: &Operator<'_>) -> bool {
         match *operator {
             Operator::Drop => drop(self.pop()),
-            Operator::Select | Operator::TypedSelect { .. } => {
-                let condition = self.pop();
-                let (b, a) = (self.pop(), self.pop());
-                let value = self.builder.ins().select(condition, a, b);
+            Operator::Select => {
+                let value = self.select();
                 self.push(value);
+            }
+            Operator::TypedSelect { ty } => {
+                let value = self.select();
+                self.push_made(value, ty);
             }
             Operator::LocalGet { local_index } => {
                 let value = self.builder.use_var(self.locals[local_index as usize]);
@@ -136,6 +143,12 @@ impl Translator<'_, '_> {
         true
     }
 
+    fn select(&mut self) -> Value {
+        let condition = self.pop();
+        let (b, a) = (self.pop(), self.pop());
+        self.builder.ins().select(condition, a, b)
+    }
+
     fn integer(&mut self, ty: Type, value: i64) {
         // Cranelift wants the bits above a narrow type to be zero.
         let value = if ty == types::I32 {
@@ -166,9 +179,13 @@ impl Translator<'_, '_> {
         if let Some(value) = self.env.plan.globals[index as usize].constant() {
             return self.constant(value);
         }
-        let ty = clif_type(self.env.module.globals[index as usize].ty.content_type);
+        let ty = self.env.module.globals[index as usize].ty.content_type;
         let address = self.env.address(&mut self.builder, Symbol::Global(index));
-        self.builder.ins().load(ty, trusted(), address, 0)
+        let value = self
+            .builder
+            .ins()
+            .load(clif_type(ty), trusted(), address, 0);
+        self.reference(value, ty)
     }
 
     fn memory_operator(&mut self, operator: &Operator<'_>) -> bool {

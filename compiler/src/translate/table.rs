@@ -13,6 +13,7 @@ use cranelift_codegen::ir::{InstBuilder, Value, types};
 use wasm_aot_object::descriptor;
 use wasm_aot_symbols::Runtime;
 use wasm_aot_trap::TrapCode as Trap;
+use wasmparser::ValType;
 
 impl Translator<'_, '_> {
     /// The table's length in elements, now.
@@ -83,7 +84,8 @@ impl Translator<'_, '_> {
         let index = self.pop_index(self.table_index64(table));
         let slot = self.table_slot(table, index, Trap::TableOutOfBounds);
         let value = self.builder.ins().load(types::I64, trusted(), slot, 0);
-        self.push(value);
+        let ty = self.env.module.tables[table as usize].ty.element_type;
+        self.push_made(value, ValType::Ref(ty));
     }
 
     pub fn table_set(&mut self, table: u32) {
