@@ -63,10 +63,24 @@ pub struct CompilerArguments {
         value_name = "LEVEL"
     )]
     opt_level: OptArgument,
+    /// Bytes of the heap that a module with structures, arrays or exceptions asks for, half of
+    /// which is in use at a time. [default: 67108864]
+    #[arg(long, value_name = "BYTES", value_parser = gc_heap)]
+    pub gc_heap: Option<u64>,
     /// Turn features of WebAssembly on or off: `FEATURE=y|n`, separated by commas; `all` is
     /// everything supported. On by default: WebAssembly 3.0.
     #[arg(short = 'W', long, value_name = "FEATURE=y|n")]
     wasm: Vec<String>,
+}
+
+/// Less is not worth a heap, more is more than a user has address space for.
+fn gc_heap(text: &str) -> Result<u64, String> {
+    const LIMITS: std::ops::RangeInclusive<u64> = 1 << 16..=1 << 40;
+    let bytes = text.parse().map_err(|_| "not a number of bytes")?;
+    match LIMITS.contains(&bytes) {
+        true => Ok(bytes),
+        false => Err(format!("not from {} to {}", LIMITS.start(), LIMITS.end())),
+    }
 }
 
 fn memory_base(text: &str) -> Result<MemoryBase, String> {
@@ -108,6 +122,9 @@ impl CompilerArguments {
         };
         options.memory_base = self.memory_base.unwrap_or_default();
         options.cpu = Cpu::parse(&self.cpu);
+        if let Some(bytes) = self.gc_heap {
+            options.gc_heap = bytes;
+        }
         options.opt_level = match self.opt_level {
             OptArgument::None => OptLevel::None,
             OptArgument::Speed => OptLevel::Speed,

@@ -40,7 +40,10 @@ pub struct Arguments {
     /// Stop the emulated machine (seL4) after this many seconds.
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
-    /// Show the log of the root task (seL4) on standard error.
+    /// Collect at every allocation in the heap (Linux), to find defects of the collector.
+    #[arg(long, hide = true)]
+    gc_stress: bool,
+    /// Show the log of the root task (seL4), or what the collector did (Linux), on standard error.
     #[arg(short, long)]
     verbose: bool,
     #[command(flatten)]

@@ -36,6 +36,7 @@ pub mod roots;
 #[cfg(test)]
 mod tests;
 
+use core::fmt;
 use core::ops::Range;
 use object::Descriptor;
 pub use roots::Frame;
@@ -73,6 +74,22 @@ pub struct Counters {
     pub allocated_bytes: u64,
     /// Bytes of half the heap: the most that can be in use.
     pub capacity: u64,
+}
+
+impl fmt::Display for Counters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "heap: {} collections, longest pause {} ns, all pauses {} ns, {} bytes live of {}, \
+             {} bytes allocated",
+            self.collections,
+            self.longest_pause,
+            self.total_pause,
+            self.live_bytes,
+            self.capacity,
+            self.allocated_bytes
+        )
+    }
 }
 
 /// One half of the region.
@@ -189,15 +206,9 @@ impl Heap {
         &self.records
     }
 
-    /// Forgets all objects and records; the region stays. For hosts that end all instances.
+    /// Forgets everything, its region too: for hosts that end all instances.
     pub fn reset(&mut self) {
-        self.records = Records::new();
-        self.next = self.halves[0].start;
-        self.limit = self.next + self.capacity.min(FIRST_LIMIT);
-        self.counters = Counters {
-            capacity: self.capacity,
-            ..Counters::default()
-        };
+        *self = Self::new();
     }
 
     /// What has happened so far.

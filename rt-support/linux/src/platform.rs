@@ -7,7 +7,7 @@ use crate::{map, run};
 use core::cell::UnsafeCell;
 use core::ops::Range;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{BorrowedFd, RawFd};
 use rustix::rand::{GetRandomFlags, getrandom};
@@ -53,6 +53,26 @@ struct Process {
     program: UnsafeCell<Directories<'static>>,
     wasi: UnsafeCell<Option<Wasi>>,
     taken: AtomicBool,
+    heap: UnsafeCell<Heap>,
+}
+
+/// The heap of structures, arrays and exceptions.
+struct Heap {
+    /// What the user says of it.
+    options: HeapOptions,
+    /// The largest that a loaded object asks for, in bytes.
+    wish: u64,
+    /// Its address, 0 as long as there is none, and bytes.
+    region: (u64, u64),
+}
+
+/// How the heap of structures, arrays and exceptions is made.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HeapOptions {
+    /// Its size in bytes; by default the largest that a loaded object asks for.
+    pub bytes: Option<u64>,
+    /// Collect at every allocation, to find defects.
+    pub stress: bool,
 }
 
 // SAFETY: whoever holds the `Claim` changes the cells, and only while no program runs; a program
@@ -63,16 +83,15 @@ static PROCESS: Process = Process {
     program: UnsafeCell::new(Directories(&Nothing)),
     wasi: UnsafeCell::new(None),
     taken: AtomicBool::new(false),
+    heap: UnsafeCell::new(Heap {
+        options: HeapOptions {
+            bytes: None,
+            stress: false,
+        },
+        wish: 0,
+        region: (0, 0),
+    }),
 };
-
-/// Bytes of the heap of objects, the most that an object file has asked for. It is made when the
-/// first object is, and stays.
-static HEAP_BYTES: AtomicU64 = AtomicU64::new(0);
-
-/// Notes how large a heap an object file asks for.
-pub fn want_heap(bytes: u64) {
-    HEAP_BYTES.fetch_max(bytes, Ordering::Relaxed);
-}
 
 /// The right to run a program in this process: there is one at a time.
 #[derive(Debug)]
@@ -103,12 +122,33 @@ impl Claim {
             *PROCESS.wasi.get() = Some(Wasi::new(&PROCESS, memory));
         }
     }
+
+    /// Says how the heap is to be made, once something needs it.
+    pub fn heap(&mut self, options: HeapOptions) {
+        // SAFETY: the claim is ours, and whoever has it exclusively runs no program.
+        unsafe { (*PROCESS.heap.get()).options = options };
+    }
+
+    /// An object asks for a heap of this size.
+    pub fn heap_wish(&mut self, bytes: u64) {
+        // SAFETY: likewise.
+        let heap = unsafe { &mut *PROCESS.heap.get() };
+        heap.wish = heap.wish.max(bytes);
+    }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
         // SAFETY: the claim is still ours, and whoever drops it runs no program.
         unsafe {
+            wasm_aot_runtime::heap::reset();
+            let heap = &mut *PROCESS.heap.get();
+            if heap.region.0 != 0 {
+                map::release(heap.region.0, heap.region.1);
+            }
+            heap.region = (0, 0);
+            heap.wish = 0;
+            heap.options = HeapOptions::default();
             *PROCESS.program.get() = Directories(&Nothing);
             *PROCESS.wasi.get() = None;
         }
@@ -210,15 +250,29 @@ impl Platform for Process {
     }
 
     fn commit(&self, address: u64, bytes: u64) -> bool {
-        // SAFETY: only the runtime's growth functions get here, with ranges inside what was
-        // reserved for the memory or table.
+        // SAFETY: only the runtime's growth functions and its heap get here, with ranges inside
+        // what was reserved for the memory, the table or the heap.
         unsafe { map::commit(address, bytes) }.is_ok()
     }
 
     fn gc_heap(&self) -> Option<Range<u64>> {
-        let bytes = HEAP_BYTES.load(Ordering::Relaxed);
-        let start = map::reserve(0, bytes).ok()?;
-        Some(start..start + bytes)
+        // SAFETY: only the program's thread gets here.
+        let heap = unsafe { &mut *self.heap.get() };
+        if heap.region.0 == 0 {
+            let bytes = heap.options.bytes.unwrap_or(heap.wish);
+            let bytes = bytes.checked_next_multiple_of(map::PAGE)?;
+            if bytes == 0 {
+                return None;
+            }
+            heap.region = (map::reserve(0, bytes).ok()?, bytes);
+        }
+        let (address, bytes) = heap.region;
+        Some(address..address + bytes)
+    }
+
+    fn gc_stress(&self) -> bool {
+        // SAFETY: changed only while no program runs.
+        unsafe { (*self.heap.get()).options.stress }
     }
 
     fn block(&self, word: &AtomicU32, value: u32, timeout: Option<u64>) -> Result<()> {

@@ -57,8 +57,8 @@ pub fn counters() -> Counters {
     with_heap(|heap| heap.counters())
 }
 
-/// Forgets all objects and all registered object files: for hosts that end every instance and
-/// begin anew in the same address space.
+/// Forgets all objects, all registered object files, and the region: for hosts that end every
+/// instance and begin anew in the same address space.
 ///
 /// # Safety
 /// No instance of before runs again.

@@ -79,6 +79,8 @@ fn run(process: &Process) -> Result<(), Stopped<'static>> {
     let Some(mut claim) = Claim::take() else {
         fail(format_args!("the process runs a program already"));
     };
+    let meta = entry::module().map(|module| module.meta);
+    claim.heap_wish(meta.map_or(0, |meta| meta.header().gc_heap.get()));
     let entry = entry::get();
     // SAFETY: the descriptor is null or one of the executable's data; nothing of the program has
     // run yet.

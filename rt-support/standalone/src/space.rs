@@ -6,7 +6,6 @@ use crate::entry;
 use core::fmt;
 use rustix::io::Errno;
 use wasm_aot_linux::map;
-use wasm_aot_linux::platform::want_heap;
 use wasm_aot_object::meta::entity;
 
 /// Why the address space cannot be made.
@@ -81,7 +80,6 @@ fn commit(what: &'static str, address: u64, bytes: u64) -> Result<(), Error> {
 pub fn prepare() -> Result<(), Error> {
     let module = entry::module().ok_or(Error::Metadata)?;
     let entry = entry::get();
-    want_heap(module.meta.header().gc_heap.get());
     for (index, record) in module.meta.memories().iter().enumerate() {
         // SAFETY: the command lists one descriptor for each memory of the metadata.
         let descriptor = unsafe { &mut **entry.memories.add(index) };

@@ -15,8 +15,9 @@ use std::io::Write;
 use std::os::fd::{AsFd, IntoRawFd, RawFd};
 use std::process::ExitCode;
 use wasm_aot_linux::files::probe;
-use wasm_aot_linux::platform::Program;
+use wasm_aot_linux::platform::{HeapOptions, Program};
 use wasm_aot_linux::{Error, InstanceId, LoadOptions, Stopped, World, WorldOptions};
+use wasm_aot_runtime::heap;
 use wasm_aot_runtime::values::{self, Results};
 
 /// The function that a library's user calls before any other ("WASI Application ABI").
@@ -85,6 +86,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let (_, object) = modules.pop().context("no module")?;
     let options = WorldOptions {
         stack_bytes: arguments.app.stack_size,
+        heap: HeapOptions {
+            bytes: arguments.compiler.gc_heap,
+            stress: arguments.gc_stress,
+        },
     };
     let mut world = World::new(&options).map_err(|error| anyhow!("{error}"))?;
     let mut load = LoadOptions {
@@ -128,6 +133,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         Some(function) => world.call(function, &mut slots),
         None => Ok(()),
     });
+    if arguments.verbose {
+        eprintln!("{}", heap::counters());
+    }
     if let Err(stopped) = ran {
         return ended(arguments, &stopped);
     }

@@ -5,7 +5,6 @@ use super::places::Memory;
 use super::{Error, InstanceId, Loaded, MAX_INSTANCES, Region, World};
 use crate::list::List;
 use crate::map::{self, Access};
-use crate::platform;
 use rustix::io::Errno;
 use wasm_aot_loader::cpu::check_cpu;
 use wasm_aot_loader::instances::Linker;
@@ -53,7 +52,7 @@ impl<'a> World<'a> {
         }
         let object = Object::parse(bytes)?;
         check_cpu(object.meta(), &crate::has_feature)?;
-        platform::want_heap(object.meta().header().gc_heap.get());
+        let heap = object.meta().header().gc_heap.get();
         let new = self.instances.len() as u32;
         let mut made = Made {
             regions: self.regions.len(),
@@ -70,6 +69,8 @@ impl<'a> World<'a> {
                 unsafe { map::release(region.address, region.bytes) };
             }
             self.regions.truncate(made.regions);
+        } else {
+            self.claim.heap_wish(heap);
         }
         loaded
     }

@@ -23,7 +23,7 @@ pub use load::LoadOptions;
 
 use crate::list::List;
 use crate::map;
-use crate::platform::{Claim, Program};
+use crate::platform::{Claim, HeapOptions, Program};
 use crate::run::{self, Code, StackArea, Stopped};
 use places::Places;
 use wasm_aot_loader::Object;
@@ -43,12 +43,15 @@ pub const MAX_INSTANCES: usize = 1 << 14;
 pub struct WorldOptions {
     /// Bytes of the stack on which compiled code runs.
     pub stack_bytes: u64,
+    /// The heap of structures, arrays and exceptions.
+    pub heap: HeapOptions,
 }
 
 impl Default for WorldOptions {
     fn default() -> Self {
         Self {
             stack_bytes: 1 << 20,
+            heap: HeapOptions::default(),
         }
     }
 }
@@ -113,7 +116,8 @@ impl<'a> World<'a> {
     /// # Errors
     /// Where the process has one already, or has no memory for the stack.
     pub fn new(options: &WorldOptions) -> Result<Self, Error<'a>> {
-        let claim = Claim::take().ok_or(Error::Taken)?;
+        let mut claim = Claim::take().ok_or(Error::Taken)?;
+        claim.heap(options.heap);
         let stack = StackArea::new(options.stack_bytes);
         let stack = stack.map_err(|errno| Error::Map {
             what: "the stack",
@@ -351,8 +355,6 @@ impl<'a> Code<'a> for Text<'_, 'a> {
 
 impl Drop for World<'_> {
     fn drop(&mut self) {
-        // SAFETY: no instance of this world, the only one in the process, runs again.
-        unsafe { wasm_aot_runtime::heap::reset() };
         for region in self.regions.iter() {
             // SAFETY: the regions are the world's, and nothing runs any more.
             unsafe { map::release(region.address, region.bytes) };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! Worlds of modules compiled here and now.
 
+mod heap;
+
 use super::*;
 use std::string::{String, ToString};
 use std::sync::{Mutex, MutexGuard, PoisonError};
