@@ -10,10 +10,9 @@ use wasm_aot_trap::TrapCode;
 /// Why a step did not end as planned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stop<M> {
-    /// The program trapped; a message may add where.
+    /// The program trapped, or an exception left it ([`TrapCode::UncaughtException`], the message
+    /// then names its tag); a message may add where.
     Trap(TrapCode, M),
-    /// An exception left the program; the message names its tag.
-    Exception(M),
     /// An import is not there ("unknown import") or does not fit ("incompatible import type").
     Link(M),
     /// The world cannot do this.
@@ -227,12 +226,13 @@ fn report<M: fmt::Display>(
     match result {
         Ok(None) => frame(sink, position, Kind::Done, &[]),
         Ok(Some(count)) => values(sink, position, &slots[..count]),
+        // What ends a program for nobody else is an outcome of its own in a script.
+        Err(Stop::Trap(TrapCode::UncaughtException, message)) => {
+            frame(sink, position, Kind::Exception, &[text.of(message)])
+        }
         Err(Stop::Trap(code, message)) => {
             let message = text.of(message);
             frame(sink, position, Kind::Trap, &[&[code as u8], message])
-        }
-        Err(Stop::Exception(message)) => {
-            frame(sink, position, Kind::Exception, &[text.of(message)])
         }
         Err(Stop::Link(message)) => frame(sink, position, Kind::Link, &[text.of(message)]),
         Err(Stop::Refused(message)) => frame(sink, position, Kind::Refused, &[text.of(message)]),
@@ -365,7 +365,7 @@ mod tests {
                 .push(format!("invoke {instance} {name} {given:?} {results}"));
             match name {
                 "trap" => return Err(Stop::Trap(TrapCode::Unreachable, "here".into())),
-                "throw" => return Err(Stop::Exception("e".into())),
+                "throw" => return Err(Stop::Trap(TrapCode::UncaughtException, "e".into())),
                 "refuse" => return Err(Stop::Refused("\u{e9}".repeat(MAX_TEXT))),
                 _ => {}
             }
