@@ -5,21 +5,21 @@
 //! `rt-support/standalone` (and the addresses of memories with a relocatable base), and lets `ld`
 //! put the three together.
 
+mod entry;
+
 use crate::build::CompilerArguments;
 use crate::{files, share};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
-use object::read::elf::{ElfFile64, FileHeader};
-use object::write::{self, Relocation, StandardSection, SymbolSection};
-use object::{
-    Architecture, BinaryFormat, Endianness, LittleEndian, Object, ObjectSection, RelocationFlags,
-    SectionFlags, SectionKind, SymbolFlags, SymbolKind, SymbolScope, elf,
-};
+use entry::{Entry, Word};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
-use wasm_aot_object::meta::{Kind, Meta, entity};
-use wasm_aot_object::{Machine, WASM_PAGE, section};
+use wasm_aot_loader::link::LinkError;
+use wasm_aot_loader::{LoadError, Object, UndefinedKind, Unresolved};
+use wasm_aot_object::meta::{ImportRecord, Kind, Meta, entity};
+use wasm_aot_object::{Machine, WASM_PAGE};
+use wasm_aot_runtime::Export;
 use wasm_aot_symbols::{BASE_SUFFIX, INSTANTIATE_SUFFIX, encode};
 
 /// Where memories with a relocatable base are put in a linked executable: above the program.
@@ -38,20 +38,23 @@ pub struct Arguments {
     /// The linker to run.
     #[arg(long, value_name = "PROGRAM", default_value = "ld")]
     linker: PathBuf,
+    /// Let imports that nobody provides trap when called, instead of refusing the module.
+    #[arg(long)]
+    unknown_imports_trap: bool,
     #[command(flatten)]
     compiler: CompilerArguments,
 }
 
 pub fn main(arguments: &Arguments) -> Result<ExitCode> {
     let object = arguments.compiler.object(&arguments.input, "main")?;
-    let executable = executable(&object, &arguments.linker)
+    let executable = executable(&object, &arguments.linker, arguments.unknown_imports_trap)
         .with_context(|| arguments.input.display().to_string())?;
     files::write(&arguments.output, &executable, true)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// The bytes of the executable.
-pub fn executable(object: &[u8], linker: &Path) -> Result<Vec<u8>> {
+fn executable(object: &[u8], linker: &Path, trapping: bool) -> Result<Vec<u8>> {
     let share = share::folder()?.join("linux");
     let archive = share.join("libwasm_aot_standalone.a");
     let script = share.join("standalone.ld");
@@ -63,7 +66,7 @@ pub fn executable(object: &[u8], linker: &Path) -> Result<Vec<u8>> {
             );
         }
     }
-    let entry = entry_object(object)?;
+    let entry = entry_object(object, trapping)?;
     let folder = tempfile::Builder::new()
         .prefix("wasm-aot-link-")
         .tempdir()?;
@@ -109,26 +112,17 @@ fn run(command: &mut Command, linker: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The start-up code is made for x86-64 only.
-fn check_machine(number: u16) -> Result<()> {
-    match Machine::from_elf(number) {
-        Some(Machine::X86_64) => Ok(()),
-        Some(other) => bail!(
-            "the object is for {other}; executables are made for x86_64 only, build it with \
+/// The object with the symbol `wasm_aot_entry`.
+fn entry_object(bytes: &[u8], trapping: bool) -> Result<Vec<u8>> {
+    // What this loader would refuse is no program either.
+    let object = Object::parse_for(bytes, Machine::X86_64).map_err(|error| match error {
+        LoadError::Architecture { found, .. } => anyhow!(
+            "the object is for {found}; executables are made for x86_64 only, build it with \
              `--target x86_64`"
         ),
-        None => bail!("the object is for an unknown machine (ELF number {number})"),
-    }
-}
-
-/// The object with the symbol `wasm_aot_entry`.
-fn entry_object(bytes: &[u8]) -> Result<Vec<u8>> {
-    let file = ElfFile64::<LittleEndian>::parse(bytes).context("not an ELF64 object")?;
-    check_machine(file.elf_header().e_machine(LittleEndian).0)?;
-    let Some(section) = file.section_by_name(section::META) else {
-        bail!("not a wasm-aot object: it has no section {}", section::META);
-    };
-    let meta = Meta::parse(section.data()?)?;
+        error => anyhow!("{error}"),
+    })?;
+    let meta = *object.meta();
     let Some(start) = meta
         .export("_start")
         .filter(|export| export.kind() == Kind::Function)
@@ -149,7 +143,13 @@ fn entry_object(bytes: &[u8]) -> Result<Vec<u8>> {
             );
         }
     }
+    let unknown = unknown_imports(&object, trapping)?;
     let mut entry = Entry::new();
+    for &(_, symbol) in &unknown {
+        entry.stub(symbol);
+    }
+    let numbers: Vec<u64> = unknown.iter().map(|&(index, _)| index).collect();
+    let stubs = entry.numbers(&numbers)?;
     let memory = meta
         .export("memory")
         .filter(|export| export.kind() == Kind::Memory);
@@ -161,9 +161,14 @@ fn entry_object(bytes: &[u8]) -> Result<Vec<u8>> {
     entry.record(&[
         Word::Symbol(&instantiate),
         Word::Symbol(meta.str(start.symbol)),
-        memory.map_or(Word::Null, |memory| Word::Symbol(meta.str(memory.symbol))),
+        memory.map_or(Word::Number(0), |memory| {
+            Word::Symbol(meta.str(memory.symbol))
+        }),
         memories,
         tables,
+        Word::Code(0),
+        stubs,
+        Word::Number(unknown.len() as u64),
     ])?;
     for (index, table) in meta.tables().iter().enumerate() {
         if table.room().is_none() {
@@ -195,7 +200,7 @@ fn entry_object(bytes: &[u8]) -> Result<Vec<u8>> {
             address = end;
         }
     }
-    Ok(entry.object.write()?)
+    entry.write()
 }
 
 /// The base symbol under which a memory is exported, if it is.
@@ -207,100 +212,52 @@ fn memory_export(meta: &Meta<'_>, index: usize) -> Option<String> {
     Some(meta.str(export.symbol).to_owned() + BASE_SUFFIX)
 }
 
-/// A word of the entry record.
-enum Word<'a> {
-    Null,
-    Symbol(&'a str),
-    /// An offset in the record's own section.
-    Here(u64),
-}
-
-/// The entry object while it is written.
-struct Entry {
-    object: write::Object<'static>,
-    section: write::SectionId,
-}
-
-impl Entry {
-    fn new() -> Self {
-        let mut object =
-            write::Object::new(BinaryFormat::Elf, Architecture::X86_64, Endianness::Little);
-        let section = object.section_id(StandardSection::ReadOnlyDataWithRel);
-        let stack = b".note.GNU-stack".to_vec();
-        let stack = object.add_section(Vec::new(), stack, SectionKind::Other);
-        object.section_mut(stack).flags = SectionFlags::Elf {
-            sh_type: elf::SHT_PROGBITS,
-            sh_flags: elf::SectionFlags(0),
+/// Imported functions that nobody provides, as index in the metadata and symbol: an error unless
+/// they shall trap.
+fn unknown_imports<'a>(object: &Object<'a>, trapping: bool) -> Result<Vec<(u64, &'a str)>> {
+    let meta = object.meta();
+    let mut unknown: Vec<(u64, &str)> = Vec::new();
+    for symbol in object.undefined() {
+        let UndefinedKind::Import(import) = symbol.kind else {
+            continue;
         };
-        Self { object, section }
-    }
-
-    fn add_symbol(&mut self, name: &str, value: u64, section: SymbolSection) -> write::SymbolId {
-        self.object.add_symbol(write::Symbol {
-            name: name.as_bytes().to_vec(),
-            value,
-            size: 0,
-            kind: match section {
-                SymbolSection::Undefined => SymbolKind::Unknown,
-                _ => SymbolKind::Data,
-            },
-            scope: match section {
-                SymbolSection::Undefined => SymbolScope::Unknown,
-                _ => SymbolScope::Dynamic,
-            },
-            weak: false,
-            section,
-            flags: SymbolFlags::None,
-        })
-    }
-
-    fn absolute(&mut self, name: &str, value: u64) {
-        self.add_symbol(name, value, SymbolSection::Absolute);
-    }
-
-    fn words(&mut self, words: &[Word<'_>]) -> Result<u64> {
-        let zeroes = vec![0; words.len() * 8];
-        let start = self.object.append_section_data(self.section, &zeroes, 8);
-        for (position, word) in words.iter().enumerate() {
-            let (symbol, addend) = match word {
-                Word::Null => continue,
-                Word::Symbol(name) => (self.undefined(name), 0),
-                Word::Here(offset) => (self.object.section_symbol(self.section), *offset as i64),
-            };
-            let flags = RelocationFlags::Elf {
-                r_type: elf::R_X86_64_64,
-            };
-            let offset = start + position as u64 * 8;
-            let relocation = Relocation {
-                offset,
-                symbol,
-                addend,
-                flags,
-            };
-            self.object.add_relocation(self.section, relocation)?;
-        }
-        Ok(start)
-    }
-
-    fn undefined(&mut self, name: &str) -> write::SymbolId {
-        match self.object.symbol_id(name.as_bytes()) {
-            Some(id) => id,
-            None => self.add_symbol(name, 0, SymbolSection::Undefined),
+        match wasm_aot_runtime::lookup(symbol.name) {
+            Some(export) => check_type(meta, import, export)?,
+            None if !trapping => {
+                let unresolved = Unresolved {
+                    symbol,
+                    meta: *meta,
+                };
+                bail!("{unresolved}");
+            }
+            None => {
+                let same = |other: &ImportRecord| std::ptr::eq(other, import);
+                let index = meta.imports().iter().position(same);
+                let index = index.context("an import of nothing")? as u64;
+                // One that is imported twice has one symbol.
+                if unknown.iter().all(|&(other, _)| other != index) {
+                    unknown.push((index, symbol.name));
+                }
+            }
         }
     }
+    Ok(unknown)
+}
 
-    fn array(&mut self, symbols: &[&str]) -> Result<Word<'static>> {
-        let words: Vec<Word<'_>> = symbols.iter().map(|symbol| Word::Symbol(symbol)).collect();
-        Ok(Word::Here(self.words(&words)?))
+/// Checks the type of an import of one of our own functions.
+fn check_type(meta: &Meta<'_>, import: &ImportRecord, export: &Export) -> Result<()> {
+    let ty = meta.types().get(import.index.get() as usize);
+    let wanted = ty.map_or("", |ty| meta.str(ty.text));
+    if export
+        .signature
+        .is_some_and(|signature| signature.is(wanted))
+    {
+        return Ok(());
     }
-
-    fn record(&mut self, words: &[Word<'_>]) -> Result<()> {
-        let start = self.words(words)?;
-        self.add_symbol(
-            "wasm_aot_entry",
-            start,
-            SymbolSection::Section(self.section),
-        );
-        Ok(())
-    }
+    let error = LoadError::Import {
+        module: meta.str(import.module),
+        name: meta.str(import.name),
+        error: LinkError::Host { wanted },
+    };
+    bail!("{error}")
 }

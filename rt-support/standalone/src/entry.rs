@@ -22,7 +22,16 @@ pub struct Entry {
     pub memories: *const *mut MemoryDescriptor,
     /// The descriptors of all tables.
     pub tables: *const *mut TableDescriptor,
+    /// Code for imports that nobody provides, [`STUB`] bytes each.
+    pub stubs: *const u8,
+    /// Which imports of the metadata they stand for.
+    pub unknown: *const u64,
+    /// How many.
+    pub unknown_count: usize,
 }
+
+/// Bytes of the code that stands for an import which nobody provides.
+const STUB: usize = 16;
 
 // SAFETY: it is constant; what it points at is used by the only thread.
 unsafe impl Sync for Entry {}
@@ -79,4 +88,16 @@ pub fn module() -> Option<Module<'static>> {
         traps: TrapTable::parse(traps).ok()?,
         address_map: AddressMap::parse(map).ok()?,
     })
+}
+
+/// Module and name of the import whose trapping stand-in is at an address.
+pub fn unknown_import(address: u64) -> Option<(&'static str, &'static str)> {
+    let entry = get();
+    // SAFETY: the command writes the array with this many elements.
+    let unknown = unsafe { slice::from_raw_parts(entry.unknown, entry.unknown_count) };
+    let offset = (address as usize).checked_sub(entry.stubs.addr())?;
+    let index = *unknown.get(offset / STUB)?;
+    let meta = module()?.meta;
+    let import = meta.imports().get(usize::try_from(index).ok()?)?;
+    Some((meta.str(import.module), meta.str(import.name)))
 }

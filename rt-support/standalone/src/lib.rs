@@ -100,8 +100,8 @@ impl Code<'static> for Linked {
         entry::module().filter(|module| module.offset(address).is_some())
     }
 
-    fn unknown_import(&self, _: u64) -> Option<(&'static str, &'static str)> {
-        None
+    fn unknown_import(&self, address: u64) -> Option<(&'static str, &'static str)> {
+        entry::unknown_import(address)
     }
 }
 
