@@ -175,7 +175,7 @@ fn run_app(loader: &mut Loader, app: &App<'static>, index: u16) -> i32 {
             let name = app.name;
             loader
                 .output
-                .text(Kind::Trap, index, format_args!("error: {name}: {error}"));
+                .text(Kind::Refused, index, format_args!("{name}: {error}"));
             NOT_RUN
         }
     };

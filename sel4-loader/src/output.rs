@@ -80,20 +80,22 @@ impl Output {
     /// A message about an app, or in the name of the root task.
     pub fn text(self, kind: Kind, app: u16, text: fmt::Arguments<'_>) {
         if !self.hosted {
-            CONSOLE.print(format_args!("{text}\n"));
+            let prefix = if kind == Kind::Refused { "error: " } else { "" };
+            CONSOLE.print(format_args!("{prefix}{text}\n"));
             return;
         }
+        // A backtrace may be long; the host puts its pieces together.
+        let report = matches!(kind, Kind::Trap | Kind::Refused);
         let mut frames = Text {
             output: self,
             kind,
             app,
             bytes: [0; frame::MAX_PAYLOAD],
             length: 0,
-            // A backtrace may be long; the host puts its pieces together.
-            continued: kind == Kind::Trap,
+            continued: report,
         };
         let _ = frames.write_fmt(text);
-        if kind == Kind::Trap {
+        if report {
             let _ = frames.write_str("\n");
         }
         frames.flush();

@@ -31,6 +31,10 @@ impl Events for Said {
         self.traps.entry(app).or_default().push_str(report);
     }
 
+    fn refused(&mut self, app: u16, why: &str) {
+        self.trap(app, why);
+    }
+
     fn log(&mut self, text: &str) {
         self.log.push_str(text);
         self.log.push('\n');

@@ -52,8 +52,8 @@ kinds! {
     Stderr = 3;
     /// An app has ended. Payload: its exit code, `i32` little-endian. The last frame of an app.
     Exit = 4;
-    /// An app trapped or could not be run. Payload: the report as text, in as many frames as it
-    /// takes; [`Kind::Exit`] follows.
+    /// An app trapped. Payload: the report as text, in as many frames as it takes;
+    /// [`Kind::Exit`] follows.
     Trap = 5;
     /// What the root task did, as text, for people.
     Log = 6;
@@ -62,6 +62,9 @@ kinds! {
     /// What came of a test script's steps, in as many frames as it takes: the bytes that
     /// `wasm-aot-script` describes.
     Outcomes = 8;
+    /// An app could not be run. Payload: why, as text, in as many frames as it takes;
+    /// [`Kind::Exit`] follows.
+    Refused = 9;
 }
 
 /// A frame.

@@ -21,6 +21,9 @@ impl Events for Print {
     fn trap(&mut self, _: u16, report: &str) {
         eprint!("{report}");
     }
+    fn refused(&mut self, _: u16, why: &str) {
+        eprint!("error: {why}");
+    }
     fn exit(&mut self, app: u16, code: i32) {
         eprintln!("[{:?}] app {app}: exit code {code}", self.0.elapsed());
     }

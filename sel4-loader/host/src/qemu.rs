@@ -55,8 +55,10 @@ pub trait Events {
     fn stderr(&mut self, app: u16, bytes: &[u8]) {}
     /// Outcomes of a test script's steps, as they come (`wasm-aot-script`).
     fn outcomes(&mut self, app: u16, bytes: &[u8]) {}
-    /// An app trapped or could not be run; the report ends with a newline.
+    /// An app trapped; the report ends with a newline.
     fn trap(&mut self, app: u16, report: &str) {}
+    /// An app could not be run; the text says why, and ends with a newline.
+    fn refused(&mut self, app: u16, why: &str) {}
     /// An app has ended.
     fn exit(&mut self, app: u16, code: i32) {}
     /// A line of the root task's log.
@@ -268,6 +270,8 @@ struct Session {
     console: Vec<u8>,
     /// The report of the app that is about to end, as far as it has come.
     report: Vec<u8>,
+    /// Whether that app was refused.
+    refused: bool,
     started: bool,
     done: bool,
     ending: bool,
@@ -288,7 +292,8 @@ impl Session {
                 Kind::Stdout => events.stdout(frame.app, frame.payload),
                 Kind::Stderr => events.stderr(frame.app, frame.payload),
                 Kind::Outcomes => events.outcomes(frame.app, frame.payload),
-                Kind::Trap => {
+                Kind::Trap | Kind::Refused => {
+                    self.refused = frame.kind == Kind::Refused;
                     let room = Self::REPORT.saturating_sub(self.report.len());
                     let payload = &frame.payload[..frame.payload.len().min(room)];
                     self.report.extend_from_slice(payload);
@@ -296,8 +301,11 @@ impl Session {
                 Kind::Hello | Kind::Log => events.log(&text()),
                 Kind::Exit => {
                     let report = std::mem::take(&mut self.report);
-                    if !report.is_empty() {
-                        events.trap(frame.app, &String::from_utf8_lossy(&report));
+                    let report = String::from_utf8_lossy(&report);
+                    match (report.is_empty(), self.refused) {
+                        (true, _) => {}
+                        (false, false) => events.trap(frame.app, &report),
+                        (false, true) => events.refused(frame.app, &report),
                     }
                     if let Some(code) = frame.exit_code().filter(|_| frame.app != NO_APP) {
                         self.outcome.exit_codes.insert(frame.app, code);
@@ -349,6 +357,9 @@ mod tests {
             fn trap(&mut self, app: u16, report: &str) {
                 self.0.push(format!("{app}: {report}"));
             }
+            fn refused(&mut self, app: u16, why: &str) {
+                self.0.push(format!("{app} refused: {why}"));
+            }
         }
         let frame = |kind, payload: &[u8]| {
             let mut bytes = Vec::from(sel4_boot::frame::header(kind, 3, payload.len()));
@@ -361,10 +372,13 @@ mod tests {
             (Kind::Trap, b"bc\n"),
             (Kind::Exit, &134i32.to_le_bytes()),
             (Kind::Exit, &0i32.to_le_bytes()),
+            (Kind::Refused, b"x.o: no\n"),
+            (Kind::Exit, &1i32.to_le_bytes()),
         ] {
             session.channel(&frame(kind, payload), &mut reports);
         }
-        assert_eq!(reports.0, ["3: wasm trap: \u{e4}bc\n"]);
+        let expected = ["3: wasm trap: \u{e4}bc\n", "3 refused: x.o: no\n"];
+        assert_eq!(reports.0, expected);
     }
 
     #[test]

@@ -28,12 +28,11 @@ impl Events for Passed<'_> {
     }
 
     fn trap(&mut self, _app: u16, report: &str) {
-        // What could not be run at all is no trap.
-        if report.starts_with("error: ") {
-            eprintln!("{}", report.trim_end());
-        } else {
-            super::trapped(&self.arguments.file, report);
-        }
+        super::trapped(&self.arguments.file, report);
+    }
+
+    fn refused(&mut self, _app: u16, why: &str) {
+        eprintln!("error: {}", why.trim_end());
     }
 
     fn log(&mut self, text: &str) {
