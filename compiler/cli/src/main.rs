@@ -13,6 +13,7 @@ mod link;
 mod preload;
 mod run;
 mod share;
+mod wast;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -33,6 +34,10 @@ enum Command {
     Link(link::Arguments),
     Image(image::Arguments),
     Inspect(inspect::Arguments),
+    Wast(wast::Arguments),
+    /// Run the binary script on standard input: what `wast` calls for each file.
+    #[command(name = wast::ENGINE, hide = true)]
+    ScriptEngine,
 }
 
 fn main() -> ExitCode {
@@ -42,6 +47,8 @@ fn main() -> ExitCode {
         Command::Link(arguments) => link::main(&arguments),
         Command::Image(arguments) => image::main(&arguments),
         Command::Inspect(arguments) => inspect::main(&arguments),
+        Command::Wast(arguments) => wast::main(&arguments),
+        Command::ScriptEngine => wast::run_engine(),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

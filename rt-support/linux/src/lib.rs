@@ -9,6 +9,7 @@
 //! | module | decides |
 //! |---|---|
 //! | [`world`] | which instances there are, how they are linked, which memories are in place |
+//! | [`script`] | a world as an engine for test scripts |
 //! | [`run`] | how compiled code is entered and left, on which stack |
 //! | [`signals`] | what becomes of a hardware fault |
 //! | [`platform`] | Linux as the runtime sees it: streams, clocks, memory, the program's end |
@@ -36,6 +37,7 @@ mod list;
 pub mod map;
 pub mod platform;
 pub mod run;
+pub mod script;
 mod signals;
 pub mod world;
 

@@ -41,6 +41,6 @@ pub use run::{Sink, Stop, World, run};
 /// The version of scripts and outcomes. An engine refuses any other.
 pub const VERSION: u32 = 1;
 
-/// An argument or a result: 16 bytes, the low ones first; references and smaller numbers in the
-/// first word, the rest zero. The slots of invoke trampolines (`wasm-aot-symbols`).
+/// An argument or a result: 16 bytes, the low ones first; references and smaller numbers at the
+/// front, the rest of an argument zero and the rest of a result undefined. The slots of invoke trampolines (`wasm-aot-symbols`).
 pub type Slot = [u64; 2];

@@ -444,6 +444,7 @@ mod tests {
         }
         writer.instantiate(1, 0);
         writer.module(0, &[]);
+        writer.register(2, "never made");
         let (_, bytes, steps) = run_all(&writer.finish());
         let outcomes = Outcomes::parse(&bytes, steps).unwrap();
         let expected = [
@@ -455,6 +456,7 @@ mod tests {
             Outcome::Refused("\u{e9}".repeat(MAX_TEXT / 2)),
             Outcome::Link("unknown import".into()),
             Outcome::Done,
+            Outcome::Done,
         ];
         assert_eq!(outcomes.steps, expected.map(Some));
     }
@@ -464,8 +466,6 @@ mod tests {
         let shapes = vec![Shape::Number; 2 * VALUES_AT_ONCE + 3];
         let mut writer = Writer::default();
         writer.invoke(0, "f", &[], &shapes);
-        writer.instantiate(0, 0);
-        writer.module(0, &[]);
         let (_, bytes, steps) = run_all(&writer.finish());
         let outcomes = Outcomes::parse(&bytes, steps).unwrap();
         let values = (0..shapes.len() as u64).map(|index| [index, 99]).collect();

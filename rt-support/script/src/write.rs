@@ -37,15 +37,15 @@ impl Writer {
 
     /// [`crate::Step::Instantiate`].
     pub fn instantiate(&mut self, instance: u32, module: u32) -> u32 {
-        self.counts.instances = self.counts.instances.max(instance + 1);
-        let position = self.step(format::INSTANTIATE, instance);
+        self.counts.modules = self.counts.modules.max(module + 1);
+        let position = self.of_instance(format::INSTANTIATE, instance);
         self.u32(module);
         position
     }
 
     /// [`crate::Step::Register`].
     pub fn register(&mut self, instance: u32, name: &str) -> u32 {
-        let position = self.step(format::REGISTER, instance);
+        let position = self.of_instance(format::REGISTER, instance);
         self.name(name);
         position
     }
@@ -60,7 +60,7 @@ impl Writer {
     ) -> u32 {
         let values = arguments.len().max(results.len()) as u32;
         self.counts.values = self.counts.values.max(values);
-        let position = self.step(format::INVOKE, instance);
+        let position = self.of_instance(format::INVOKE, instance);
         self.name(name);
         self.length(arguments.len());
         for word in arguments.iter().flatten() {
@@ -74,7 +74,7 @@ impl Writer {
     /// [`crate::Step::Get`].
     pub fn get(&mut self, instance: u32, name: &str, shape: Shape) -> u32 {
         self.counts.values = self.counts.values.max(1);
-        let position = self.step(format::GET, instance);
+        let position = self.of_instance(format::GET, instance);
         self.name(name);
         self.steps.push(shape as u8);
         position
@@ -131,6 +131,11 @@ impl Writer {
         self.steps.push(kind);
         self.u32(number);
         position
+    }
+
+    fn of_instance(&mut self, kind: u8, instance: u32) -> u32 {
+        self.counts.instances = self.counts.instances.max(instance + 1);
+        self.step(kind, instance)
     }
 
     fn u32(&mut self, number: u32) {

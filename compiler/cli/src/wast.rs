@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! `wasm-aot wast`: test scripts (.wast), and the engine that runs them on this machine.
+
+use crate::build::CompilerArguments;
+use crate::files;
+use anyhow::{Context, Result};
+use clap::Args;
+use rayon::prelude::*;
+use serde::Serialize;
+use spec_tests::engine::Engine;
+use spec_tests::{Config, Failure, Report};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+use wasm_aot_script::Sink;
+use wasm_aot_script::run::Closed;
+
+/// Run test scripts (.wast): compile every module, load the objects, call them, and compare.
+/// Status 1 where an assertion fails.
+#[derive(Args)]
+pub struct Arguments {
+    /// The scripts.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// The program that runs what was compiled, instead of this machine's Linux: a binary script
+    /// on its standard input, outcomes on its standard output. With arguments, separated by
+    /// blanks (`qemu-aarch64 ENGINE`).
+    #[arg(long, value_name = "PROGRAM")]
+    engine: Option<String>,
+    /// Stop a script after this many seconds.
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    timeout: u64,
+    /// One line of JSON a file.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    compiler: CompilerArguments,
+}
+
+#[derive(Serialize)]
+struct JsonFailure<'a> {
+    line: usize,
+    directive: &'a str,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+struct JsonReport<'a> {
+    file: &'a Path,
+    passed: usize,
+    failed: usize,
+    seconds: f64,
+    failures: Vec<JsonFailure<'a>>,
+}
+
+pub fn main(arguments: &Arguments) -> Result<ExitCode> {
+    let config = Config {
+        options: arguments.compiler.options("m")?,
+        engine: engine(arguments)?,
+    };
+    let paths = arguments.files.par_iter();
+    let reports: Vec<Report> = paths.map(|path| run(path, &config)).collect();
+    let mut failed = 0;
+    let mut passed = 0;
+    for (path, report) in arguments.files.iter().zip(&reports) {
+        show(path, report, arguments.json)?;
+        passed += report.passed;
+        failed += report.failed;
+    }
+    if !arguments.json && reports.len() > 1 {
+        println!("{} files: {passed} passed, {failed} failed", reports.len());
+    }
+    Ok(match failed {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    })
+}
+
+fn engine(arguments: &Arguments) -> Result<Engine> {
+    let mut words = arguments
+        .engine
+        .iter()
+        .flat_map(|engine| engine.split_ascii_whitespace());
+    let (program, arguments_of) = match words.next() {
+        Some(program) => (program.into(), words.map(Into::into).collect()),
+        None => {
+            let this = std::env::current_exe().context("cannot find this program's own file")?;
+            (this, vec![ENGINE.into()])
+        }
+    };
+    Ok(Engine {
+        program,
+        arguments: arguments_of,
+        timeout: Duration::from_secs(arguments.timeout),
+    })
+}
+
+fn run(path: &Path, config: &Config) -> Report {
+    let source = files::read(path).and_then(|bytes| {
+        String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", path.display()))
+    });
+    match source {
+        Ok(source) => spec_tests::run(&source, config),
+        Err(error) => Report::of_failure(Failure {
+            line: 0,
+            directive: "the script".into(),
+            message: format!("{error:#}"),
+        }),
+    }
+}
+
+fn show(path: &Path, report: &Report, json: bool) -> Result<()> {
+    if json {
+        let report = JsonReport {
+            file: path,
+            passed: report.passed,
+            failed: report.failed,
+            seconds: report.seconds,
+            failures: report.failures.iter().map(json_failure).collect(),
+        };
+        println!("{}", serde_json::to_string(&report)?);
+        return Ok(());
+    }
+    for failure in &report.failures {
+        println!("{}:{}: {failure}", path.display(), failure.line);
+    }
+    println!(
+        "{}: {} passed, {} failed",
+        path.display(),
+        report.passed,
+        report.failed
+    );
+    Ok(())
+}
+
+fn json_failure(failure: &Failure) -> JsonFailure<'_> {
+    JsonFailure {
+        line: failure.line,
+        directive: &failure.directive,
+        message: &failure.message,
+    }
+}
+
+/// The name of the hidden command that runs one binary script.
+pub const ENGINE: &str = "script-engine";
+
+/// Standard output, every frame at once.
+struct Output;
+
+impl Sink for Output {
+    fn put(&mut self, parts: &[&[u8]]) -> Result<(), Closed> {
+        let mut output = io::stdout().lock();
+        let mut write = || {
+            parts.iter().try_for_each(|part| output.write_all(part))?;
+            output.flush()
+        };
+        write().map_err(|_: io::Error| Closed)
+    }
+}
+
+/// Runs the binary script on standard input in this process.
+pub fn run_engine() -> Result<ExitCode> {
+    let script = files::read(Path::new("-"))?;
+    match wasm_aot_linux::script::engine(&script, &mut Output) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => anyhow::bail!("{error}"),
+    }
+}

