@@ -5,6 +5,7 @@
 //! come back in the order of the functions, so the object does not depend on the threads.
 
 mod frame;
+mod gate;
 
 use crate::error::Error;
 use crate::module::Module;
@@ -19,6 +20,7 @@ use cranelift_codegen::{
     CompiledCode, FinalizedMachCallSite, FinalizedMachExceptionHandler, FinalizedRelocTarget,
 };
 use cranelift_frontend::FunctionBuilderContext;
+use gate::Gate;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use wasm_aot_object::Machine;
@@ -91,11 +93,18 @@ pub fn compile(
         .map(|defined| Symbol::Function(imported + defined))
         .collect();
     symbols.extend(plan.trampolines.iter().map(|&ty| Symbol::Trampoline(ty)));
+    symbols.extend((0..plan.parts.len() as u32).map(Symbol::InstantiatePart));
     symbols.push(Symbol::Instantiate);
+    let gate = Gate::new();
     let all = |symbols: Vec<Symbol>| {
         let results: Vec<Result<Code, Error>> = symbols
             .into_par_iter()
             .map_init(Worker::default, |worker, symbol| {
+                let memory = match symbol {
+                    Symbol::Function(index) => module.effort(index).memory(),
+                    _ => 0,
+                };
+                let _pass = gate.enter(memory);
                 worker.compile(module, plan, isa, symbol)
             })
             .collect();
@@ -155,7 +164,7 @@ impl Worker {
             Symbol::Entry(_) | Symbol::ImportAdapter(_) | Symbol::CodeAdapter(_) => {
                 Ok(translate::adapter(module, plan, isa, builder, symbol))
             }
-            _ => translate::instantiate(module, plan, isa, builder),
+            _ => translate::instantiate(module, plan, isa, builder, symbol),
         }
     }
 

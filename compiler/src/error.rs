@@ -108,6 +108,8 @@ impl Error {
         | Self::Unsupported { place, .. } = &mut self
         {
             place.function = Some((index, name));
+        } else if let Self::TooLarge(what) = &mut self {
+            *what = format!("function {index} ({name}) has {what}");
         }
         self
     }

@@ -18,12 +18,14 @@
 #![forbid(unsafe_code)]
 
 mod codegen;
+mod effort;
 mod emit;
 mod error;
 pub mod features;
 mod heap;
 pub mod inspect;
 mod isa;
+mod limits;
 mod module;
 mod options;
 mod plan;
@@ -45,6 +47,11 @@ pub use wasmparser::WasmFeatures;
 /// Where the module does not parse or validate, uses a feature that is not enabled, or the
 /// options contradict each other or the module.
 pub fn compile(wasm: &[u8], options: &Options) -> Result<Vec<u8>, Error> {
+    let is_text = !wasm.starts_with(b"\0");
+    if is_text {
+        let bytes = wasm.len() as u64;
+        limits::check("bytes of text", bytes, limits::MAX_TEXT as u64)?;
+    }
     let binary = wat::parse_bytes(wasm).map_err(Error::Text)?;
     let module = module::Module::parse(&binary, options.features)?;
     let plan = plan::Plan::new(&module, options)?;

@@ -5,8 +5,11 @@
 //! bodies runs in parallel and collects, in the same pass, what later phases must know about all
 //! bodies before they translate the first: which tables grow, which segments are used.
 
+use crate::effort::{Effort, Meter};
 use crate::error::Error;
 use crate::features::{self, SUPPORTED_FEATURES};
+use crate::limits::{self, Counter};
+use crate::types;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -165,6 +168,8 @@ pub struct Module<'a> {
     /// Names of tags, likewise.
     pub tag_names: Vec<&'a str>,
     pub uses: Uses,
+    /// Of the bodies.
+    pub efforts: Vec<Effort>,
 }
 
 impl<'a> Module<'a> {
@@ -180,6 +185,9 @@ impl<'a> Module<'a> {
                 features::names(missing)
             )));
         }
+        let bytes = binary.len() as u64;
+        limits::check("bytes", bytes, limits::MAX_MODULE as u64)?;
+        let mut counter = Counter::default();
         let mut validator = Validator::new_with_features(features);
         let mut module = Module::default();
         let mut to_validate = Vec::new();
@@ -187,23 +195,28 @@ impl<'a> Module<'a> {
         parser.set_features(features);
         for payload in parser.parse_all(binary) {
             let payload = payload?;
+            counter.payload(&payload)?;
             if let ValidPayload::Func(function, body) = validator.payload(&payload)? {
                 to_validate.push((function, body.clone()));
                 module.bodies.push(body);
             }
-            module.payload(payload)?;
+            module.payload(payload, &mut counter)?;
         }
-        module.uses = module.validate_bodies(to_validate)?;
+        module.name_tags();
+        (module.uses, module.efforts) = module.validate_bodies(to_validate)?;
         module.collect_references()?;
         Ok(module)
     }
 
-    fn payload(&mut self, payload: Payload<'a>) -> Result<(), Error> {
+    fn payload(&mut self, payload: Payload<'a>, counter: &mut Counter) -> Result<(), Error> {
         match payload {
             Payload::TypeSection(reader) => {
                 for group in reader {
                     let start = self.types.len() as u32;
-                    self.types.extend(group?.into_types());
+                    for ty in group?.into_types() {
+                        counter.ty(types::value_types(&ty.composite_type.inner).len())?;
+                        self.types.push(ty);
+                    }
                     self.type_groups.push(start..self.types.len() as u32);
                 }
             }
@@ -370,6 +383,7 @@ impl<'a> Module<'a> {
 
     /// The name section is advice: what of it does not parse is left out.
     fn names(&mut self, reader: wasmparser::NameSectionReader<'a>) {
+        let mut bytes = 0;
         for subsection in reader {
             let (map, names, count) = match subsection {
                 Ok(Name::Function(map)) => (map, &mut self.function_names, self.functions.len()),
@@ -379,10 +393,28 @@ impl<'a> Module<'a> {
             for naming in map {
                 let Ok(naming) = naming else { break };
                 let index = naming.index as usize;
-                if index < count {
+                bytes += naming.name.len();
+                if index < count && bytes <= limits::MAX_NAMES {
                     names.resize(count, "");
                     names[index] = naming.name;
                 }
+            }
+        }
+    }
+
+    /// Tags that the name section is silent about are called as they are imported or exported.
+    fn name_tags(&mut self) {
+        self.tag_names.resize(self.tags.len(), "");
+        for (name, tag) in self.tag_names.iter_mut().zip(&self.tags) {
+            if let (true, Some(import)) = (name.is_empty(), tag.import) {
+                *name = import.name;
+            }
+        }
+        let tags = |export: &&Export<'a>| export.kind == ExternalKind::Tag;
+        for export in self.exports.iter().filter(tags) {
+            let name = &mut self.tag_names[export.index as usize];
+            if name.is_empty() {
+                *name = export.name;
             }
         }
     }
@@ -400,7 +432,14 @@ impl<'a> Module<'a> {
                 }
             }
         }
+        let offsets = self.elements.iter().map(|element| &element.mode);
+        for mode in offsets.chain(self.data.iter().map(|data| &data.mode)) {
+            if let SegmentMode::Active { offset, .. } = mode {
+                limits::check_expression(offset)?;
+            }
+        }
         for expression in expressions {
+            limits::check_expression(expression)?;
             for operator in expression.get_operators_reader() {
                 if let Operator::RefFunc { function_index } = operator? {
                     references.insert(function_index);
@@ -411,6 +450,11 @@ impl<'a> Module<'a> {
         Ok(())
     }
 
+    /// The work that a defined function is.
+    pub fn effort(&self, index: u32) -> Effort {
+        self.efforts[index as usize - self.imported_functions()]
+    }
+
     /// Number of imported functions.
     pub fn imported_functions(&self) -> usize {
         self.functions.len() - self.bodies.len()
@@ -418,13 +462,9 @@ impl<'a> Module<'a> {
 
     /// The name of a tag for people: that of the name section, or of its import or export.
     pub fn tag_name(&self, index: u32) -> String {
-        let named = self.tag_names.get(index as usize).copied();
-        let import = self.tags[index as usize].import.map(|import| import.name);
-        let is_export = |e: &&Export<'_>| e.kind == ExternalKind::Tag && e.index == index;
-        let export = self.exports.iter().find(is_export).map(|e| e.name);
-        match named.filter(|name| !name.is_empty()).or(import).or(export) {
-            Some(name) => name.replace('\0', "\u{fffd}"),
-            None => format!("tag[{index}]"),
+        match self.tag_names[index as usize] {
+            "" => format!("tag[{index}]"),
+            name => name.replace('\0', "\u{fffd}"),
         }
     }
 
@@ -444,43 +484,64 @@ impl<'a> Module<'a> {
         }
     }
 
+    /// Validates and measures the bodies.
     fn validate_bodies(
         &self,
         bodies: Vec<(FuncToValidate<ValidatorResources>, FunctionBody<'_>)>,
-    ) -> Result<Uses, Error> {
+    ) -> Result<(Uses, Vec<Effort>), Error> {
         // Of several errors the one of the first function is reported: collect in order first.
-        let results: Vec<Result<Uses, Error>> = bodies
+        let results: Vec<Result<(Uses, Effort), Error>> = bodies
             .into_par_iter()
             .map(|(function, body)| {
                 let index = function.index;
-                validate_body(function, &body).map_err(|error| self.in_function(error, index))
+                self.validate_body(function, &body)
+                    .map_err(|error| self.in_function(error, index))
             })
             .collect();
-        results
-            .into_iter()
-            .try_fold(Uses::default(), |all, uses| Ok(all.merge(uses?)))
+        let mut all = Uses::default();
+        let mut locals = 0;
+        let mut efforts = Vec::with_capacity(results.len());
+        for result in results {
+            let (uses, effort) = result?;
+            all = all.merge(uses);
+            locals += effort.locals();
+            let what = "parameters, results and locals of all functions";
+            limits::check(what, locals, limits::MAX_LOCALS as u64)?;
+            efforts.push(effort);
+        }
+        Ok((all, efforts))
+    }
+
+    /// Validates and measures a body.
+    fn validate_body(
+        &self,
+        function: FuncToValidate<ValidatorResources>,
+        body: &FunctionBody<'_>,
+    ) -> Result<(Uses, Effort), Error> {
+        let ty = function.ty;
+        let mut validator = function.into_validator(Default::default());
+        let mut uses = Uses::default();
+        let mut reader = body.get_binary_reader();
+        validator.read_locals(&mut reader)?;
+        let count = validator.len_locals();
+        let results = self.function_type(ty).results().len();
+        let mut meter = Meter::new(self, count, results as u32);
+        let mut operators = wasmparser::OperatorsReader::new(reader);
+        while !operators.eof() {
+            let (operator, offset) = operators.read_with_offset()?;
+            validator.op(offset, &operator)?;
+            uses.operator(&operator);
+            meter.operator(&operator, |depth| {
+                let frame = validator.get_control_frame(depth as usize)?;
+                Some((frame.kind, frame.block_type))
+            })?;
+        }
+        operators.finish()?;
+        Ok((uses, meter.finish()?))
     }
 
     /// An error with the function in which it lies.
     pub fn in_function(&self, error: impl Into<Error>, index: u32) -> Error {
         error.into().in_function(index, self.function_name(index))
     }
-}
-
-fn validate_body(
-    function: FuncToValidate<ValidatorResources>,
-    body: &FunctionBody<'_>,
-) -> Result<Uses, wasmparser::Error> {
-    let mut validator = function.into_validator(Default::default());
-    let mut uses = Uses::default();
-    let mut reader = body.get_binary_reader();
-    validator.read_locals(&mut reader)?;
-    let mut operators = wasmparser::OperatorsReader::new(reader);
-    while !operators.eof() {
-        let (operator, offset) = operators.read_with_offset()?;
-        validator.op(offset, &operator)?;
-        uses.operator(&operator);
-    }
-    operators.finish()?;
-    Ok(uses)
 }

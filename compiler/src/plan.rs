@@ -16,6 +16,7 @@ use crate::options::Options;
 use crate::types::{self, TypePlan};
 use cranelift_codegen::ir::UserExternalName;
 use std::collections::BTreeSet;
+use std::ops::Range;
 use wasm_aot_object::{MAX_TABLE_ELEMENTS, WASM_PAGE};
 use wasm_aot_symbols::{self as names, Runtime};
 use wasmparser::{
@@ -53,6 +54,8 @@ pub enum Symbol {
     Trampoline(u32),
     /// The function that makes an instance of the object.
     Instantiate,
+    /// One of the functions that it is divided into where it would be too large.
+    InstantiatePart(u32),
     /// The C entry of a function of the module that has another convention itself.
     Entry(u32),
     /// An imported function in the module's own convention.
@@ -114,6 +117,7 @@ impl Symbol {
             Self::TagDescriptor(i) => (34, i),
             Self::Handlers => (35, 0),
             Self::TagTable => (36, 0),
+            Self::InstantiatePart(i) => (25, i),
             Self::TypeDescriptor(i) => (30, i),
             Self::StackMaps => (31, 0),
             Self::Roots => (32, 0),
@@ -149,6 +153,7 @@ impl Symbol {
             34 => Self::TagDescriptor(i),
             35 => Self::Handlers,
             36 => Self::TagTable,
+            25 => Self::InstantiatePart(i),
             30 => Self::TypeDescriptor(i),
             31 => Self::StackMaps,
             32 => Self::Roots,
@@ -225,8 +230,12 @@ pub enum Action {
     Global(u32),
     /// Fill a table with its initial element.
     TableInit(u32),
-    /// Evaluate the items of an element segment into its array.
-    ElementItems(u32),
+    /// Evaluate some items of an element segment into its array.
+    ElementItems {
+        segment: u32,
+        start: u32,
+        count: u32,
+    },
     /// Copy an active element segment.
     Element(u32),
     /// Copy an active data segment.
@@ -269,6 +278,8 @@ pub struct Plan<'o> {
     /// Element segments whose elements are needed at run time.
     pub element_arrays: BTreeSet<u32>,
     pub actions: Vec<Action>,
+    /// Parts of the actions that are functions of their own; empty where one holds all.
+    pub parts: Vec<Range<usize>>,
     /// Whether instantiation registers the object: it may hold references into the heap.
     pub registers: bool,
     /// Whether the object makes objects in the heap.
@@ -302,6 +313,7 @@ impl<'o> Plan<'o> {
             entries: BTreeSet::new(),
             element_arrays: BTreeSet::new(),
             actions: Vec::new(),
+            parts: Vec::new(),
             registers: false,
             allocates: false,
         };
@@ -321,6 +333,7 @@ impl<'o> Plan<'o> {
         }
         plan.segments(module);
         plan.actions.extend(module.start.map(Action::Start));
+        plan.parts = parts(module, &plan.actions);
         plan.entries(module);
         Ok(plan)
     }
@@ -488,7 +501,6 @@ impl<'o> Plan<'o> {
     /// active element segment is folded into the table's image as long as nothing before it is
     /// left for run time (so that a trap leaves behind what it should).
     fn segments(&mut self, module: &Module<'_>) {
-        let mut foldable = true;
         for (index, init) in module.table_inits.iter().enumerate() {
             let Some(init) = init else { continue };
             let value = self.evaluate(init);
@@ -501,6 +513,9 @@ impl<'o> Plan<'o> {
                 _ => self.actions.push(Action::TableInit(index as u32)),
             }
         }
+        // A table with a computed initial element is filled at run time, over what is here.
+        let computed = |action: &Action| matches!(action, Action::TableInit(_));
+        let mut foldable = !self.actions.iter().any(computed);
         for (index, element) in module.elements.iter().enumerate() {
             let index = index as u32;
             let used = module.uses.element_segments.contains(&index);
@@ -531,7 +546,14 @@ impl<'o> Plan<'o> {
     fn element_array(&mut self, index: u32, element: &Element<'_>) {
         self.element_arrays.insert(index);
         if self.items(element).is_none() {
-            self.actions.push(Action::ElementItems(index));
+            let all = element.items.len() as u32;
+            for start in (0..all).step_by(MAX_PART as usize) {
+                self.actions.push(Action::ElementItems {
+                    segment: index,
+                    start,
+                    count: MAX_PART.min(all - start),
+                });
+            }
         }
     }
 
@@ -558,13 +580,7 @@ impl<'o> Plan<'o> {
             return false;
         };
         let table = &mut self.tables[table as usize];
-        // A table with a computed initial element is filled at run time, over what is here.
-        if table.storage != TableStorage::Inline
-            || self
-                .actions
-                .iter()
-                .any(|action| matches!(action, Action::TableInit(_)))
-        {
+        if table.storage != TableStorage::Inline {
             return false;
         }
         let slots = usize::try_from(start)
@@ -666,6 +682,7 @@ pub fn global_name(module: &Module<'_>, plan: &Plan<'_>, symbol: Symbol) -> Opti
         }
         Symbol::TableElements(_)
         | Symbol::Data(_)
+        | Symbol::InstantiatePart(_)
         | Symbol::DataLength(_)
         | Symbol::Element(_)
         | Symbol::ElementLength(_)
@@ -684,6 +701,56 @@ pub fn global_name(module: &Module<'_>, plan: &Plan<'_>, symbol: Symbol) -> Opti
     })
 }
 
+/// How much work one function of instantiation does at most, in operators of constant expressions
+/// or the like.
+const MAX_PART: u32 = 2000;
+
+/// Divides the actions where they are too many for one function.
+fn parts(module: &Module<'_>, actions: &[Action]) -> Vec<Range<usize>> {
+    let imported = module.globals.len() - module.global_inits.len();
+    let weight = |action: &Action| match *action {
+        Action::Global(index) => expression_bytes(&module.global_inits[index as usize - imported]),
+        Action::ElementItems {
+            segment,
+            start,
+            count,
+        } => {
+            let items = &module.elements[segment as usize].items;
+            let items = &items[start as usize..(start + count) as usize];
+            items.iter().map(item_bytes).sum()
+        }
+        _ => 16,
+    };
+    let mut parts = Vec::new();
+    let (mut start, mut sum) = (0, 0);
+    for (index, action) in actions.iter().enumerate() {
+        sum += weight(action);
+        if sum >= u64::from(MAX_PART) {
+            parts.push(start..index + 1);
+            (start, sum) = (index + 1, 0);
+        }
+    }
+    if parts.is_empty() {
+        return parts;
+    }
+    if start < actions.len() {
+        parts.push(start..actions.len());
+    }
+    parts
+}
+
+fn item_bytes(item: &ElementItem<'_>) -> u64 {
+    match item {
+        ElementItem::Function(_) => 1,
+        ElementItem::Expression(expression) => expression_bytes(expression),
+    }
+}
+
+/// A measure of the work that an expression is.
+fn expression_bytes(expression: &ConstExpr<'_>) -> u64 {
+    expression.get_binary_reader().bytes_remaining() as u64
+}
+
 /// The name of code: that of its symbol where that is global; for people otherwise.
 pub fn code_name(module: &Module<'_>, plan: &Plan<'_>, symbol: Symbol) -> String {
     let adapter = |what: &str, index: u32| {
@@ -695,6 +762,10 @@ pub fn code_name(module: &Module<'_>, plan: &Plan<'_>, symbol: Symbol) -> String
         Symbol::Entry(index) => adapter("entry", index),
         Symbol::ImportAdapter(index) => adapter("import", index),
         Symbol::CodeAdapter(index) => adapter("call", index),
+        Symbol::InstantiatePart(index) => {
+            let whole = global_name(module, plan, Symbol::Instantiate);
+            format!("{}.{index}", whole.expect("it is global"))
+        }
         other => global_name(module, plan, other).expect("all other code is global"),
     }
 }

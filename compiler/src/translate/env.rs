@@ -146,6 +146,12 @@ impl<'a> Env<'a> {
     }
 
     /// Code of this object by its symbol.
+    /// A part of instantiation.
+    pub fn instantiate_part(&mut self, builder: &mut FunctionBuilder<'_>, part: u32) -> FuncRef {
+        let signature = builder.import_signature(Signature::new(CALL_CONV));
+        self.callee(builder, Symbol::InstantiatePart(part), signature)
+    }
+
     pub fn callee(
         &mut self,
         builder: &mut FunctionBuilder<'_>,

@@ -28,8 +28,9 @@ pub fn instantiate(
     plan: &Plan<'_>,
     isa: &dyn TargetIsa,
     context: &mut FunctionBuilderContext,
+    symbol: Symbol,
 ) -> Result<Function, Error> {
-    let name = UserFuncName::User(Symbol::Instantiate.to_user());
+    let name = UserFuncName::User(symbol.to_user());
     let mut function = Function::with_name_signature(name, Signature::new(CALL_CONV));
     let mut translator = Translator {
         env: Env::new(module, plan, isa),
@@ -40,11 +41,12 @@ pub fn instantiate(
     let entry = translator.builder.create_block();
     translator.builder.switch_to_block(entry);
     translator.builder.seal_block(entry);
-    if plan.registers {
-        translator.register();
-    }
-    for &action in &plan.actions {
-        translator.action(action)?;
+    if let Symbol::InstantiatePart(part) = symbol {
+        for &action in &plan.actions[plan.parts[part as usize].clone()] {
+            translator.action(action)?;
+        }
+    } else {
+        translator.whole_instantiation()?;
     }
     translator.builder.ins().return_(&[]);
     let Translator { builder, .. } = translator;
@@ -53,6 +55,25 @@ pub fn instantiate(
 }
 
 impl Translator<'_, '_> {
+    /// Everything that instantiation does, its parts by calls.
+    fn whole_instantiation(&mut self) -> Result<(), Error> {
+        let plan = self.env.plan;
+        if plan.registers {
+            self.register();
+        }
+        if plan.parts.is_empty() {
+            return plan
+                .actions
+                .iter()
+                .try_for_each(|&action| self.action(action));
+        }
+        for part in 0..plan.parts.len() as u32 {
+            let callee = self.env.instantiate_part(&mut self.builder, part);
+            self.builder.ins().call(callee, &[]);
+        }
+        Ok(())
+    }
+
     fn action(&mut self, action: Action) -> Result<(), Error> {
         let module = self.env.module;
         match action {
@@ -74,7 +95,11 @@ impl Translator<'_, '_> {
                 self.env
                     .call_runtime(&mut self.builder, Runtime::TableFill, &arguments, None);
             }
-            Action::ElementItems(index) => self.element_items(index)?,
+            Action::ElementItems {
+                segment,
+                start,
+                count,
+            } => self.element_items(segment, start as usize, count as usize)?,
             Action::Element(index) => {
                 let element = &module.elements[index as usize];
                 let SegmentMode::Active {
@@ -125,9 +150,9 @@ impl Translator<'_, '_> {
         Ok(())
     }
 
-    fn element_items(&mut self, index: u32) -> Result<(), Error> {
-        let module = self.env.module;
-        for (position, item) in module.elements[index as usize].items.iter().enumerate() {
+    fn element_items(&mut self, index: u32, start: usize, count: usize) -> Result<(), Error> {
+        let items = &self.env.module.elements[index as usize].items;
+        for (position, item) in items.iter().enumerate().skip(start).take(count) {
             let value = match item {
                 ElementItem::Function(function) => self
                     .env
