@@ -5,7 +5,7 @@
 
 use crate::module::{Compiled, Export};
 use crate::plan::{Action, Directive, Expectation, Plan, What};
-use crate::value::{self, Argument};
+use crate::value::{Argument, Type};
 use crate::wording::{self, Refusal};
 use wasm_aot_script::Slot;
 use wasm_aot_script::write::Writer;
@@ -25,7 +25,7 @@ pub enum Judgement {
         /// What is to come of it.
         expectation: Expectation,
         /// Types of its results.
-        types: Vec<String>,
+        types: Vec<Type>,
     },
 }
 
@@ -166,7 +166,7 @@ impl Assembler<'_> {
                 };
                 check_arguments(parameters, arguments)?;
                 let arguments: Vec<Slot> = arguments.iter().map(|value| value.slot).collect();
-                let shapes: Vec<_> = results.iter().map(|ty| value::shape(ty)).collect();
+                let shapes: Vec<_> = results.iter().map(|ty| ty.shape()).collect();
                 let step = self.writer.invoke(instance, name, &arguments, &shapes);
                 (None, step, results.clone())
             }
@@ -174,8 +174,8 @@ impl Assembler<'_> {
                 let Some(Export::Global(ty)) = compiled.exports.get(name) else {
                     return Err("there is no such global".into());
                 };
-                let step = self.writer.get(instance, name, value::shape(ty));
-                (None, step, vec![ty.clone()])
+                let step = self.writer.get(instance, name, ty.shape());
+                (None, step, vec![*ty])
             }
         };
         Ok(Judgement::Later {
@@ -187,17 +187,18 @@ impl Assembler<'_> {
     }
 }
 
-fn check_arguments(parameters: &[String], arguments: &[Argument]) -> Result<(), String> {
+fn check_arguments(parameters: &[Type], arguments: &[Argument]) -> Result<(), String> {
     let fit = parameters.len() == arguments.len()
         && parameters
             .iter()
             .zip(arguments)
-            .all(|(ty, argument)| argument.fits(ty));
+            .all(|(&ty, argument)| argument.fits(ty));
     match fit {
         true => Ok(()),
-        false => Err(format!(
-            "the arguments do not fit the parameters ({})",
-            parameters.join(" ")
-        )),
+        false => {
+            let types: Vec<String> = parameters.iter().map(Type::to_string).collect();
+            let types = types.join(", ");
+            Err(format!("the arguments do not fit the parameters: {types}"))
+        }
     }
 }

@@ -4,7 +4,7 @@
 use crate::assemble::{Assembled, Judgement};
 use crate::engine::Ended;
 use crate::plan::Expectation;
-use crate::value::{Expected, Pattern, Shown};
+use crate::value::{Expected, Pattern, Shown, Type};
 use crate::wording;
 use std::fmt;
 use wasm_aot_script::Slot;
@@ -124,11 +124,7 @@ fn engine_failure(message: String) -> Failure {
     }
 }
 
-fn outcome_as(
-    expectation: &Expectation,
-    outcome: &Outcome,
-    types: &[String],
-) -> Result<(), String> {
+fn outcome_as(expectation: &Expectation, outcome: &Outcome, types: &[Type]) -> Result<(), String> {
     let wanted = match (expectation, outcome) {
         (Expectation::Success, Outcome::Done | Outcome::Values(_)) => return Ok(()),
         (Expectation::Return(patterns), Outcome::Values(values)) => {
@@ -165,13 +161,13 @@ fn outcome_as(
     Err(format!("expected {wanted}, got {found}"))
 }
 
-fn results(patterns: &[Pattern], types: &[String], values: &[Slot]) -> Result<(), String> {
+fn results(patterns: &[Pattern], types: &[Type], values: &[Slot]) -> Result<(), String> {
     let matches = patterns.len() == values.len()
         && types.len() == values.len()
         && patterns
             .iter()
             .zip(types.iter().zip(values))
-            .all(|(pattern, (ty, &value))| pattern.matches(ty, value));
+            .all(|(pattern, (&ty, &value))| pattern.matches(ty, value));
     match matches {
         true => Ok(()),
         false => Err(format!(

@@ -31,6 +31,8 @@ pub struct Module {
     pub line: usize,
     /// Where it comes from.
     pub source: Source,
+    /// What it may use apart from what the script may.
+    pub features: WasmFeatures,
     /// Whether it shares memories or functions with other instances of the address space, so that
     /// its own memory must be where it is while theirs are used.
     pub linked: bool,
@@ -162,14 +164,14 @@ impl Walk<'_> {
         if features.contains(WasmFeatures::MEMORY64) {
             text.push_str("(table (export \"table64\") i64 10 20 funcref)\n");
         }
-        if features.contains(WasmFeatures::THREADS) && features.contains(WasmFeatures::MULTI_MEMORY)
-        {
+        if features.contains(WasmFeatures::THREADS) {
             text.push_str("(memory (export \"shared_memory\") 1 2 shared)\n");
         }
         text.push(')');
         self.plan.modules.push(Module {
             line: 0,
             source: Source::Bytes(text.into_bytes()),
+            features: WasmFeatures::MULTI_MEMORY,
             linked: true,
         });
         let instance = self.instance(0);
@@ -205,6 +207,7 @@ impl Walk<'_> {
         self.plan.modules.push(Module {
             line,
             source,
+            features: WasmFeatures::empty(),
             linked,
         });
         self.plan.modules.len() - 1

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! Arguments, results, and patterns of results.
-//!
-//! Types are the texts of an object's metadata: `i32`, `funcref`, `(ref null 3)`.
 
 use std::fmt;
 use wasm_aot_script::outcome::host_reference;
@@ -178,20 +176,23 @@ impl Pattern {
 
     /// Whether a result of this type does.
     #[must_use]
-    pub fn matches(&self, ty: &str, value: Slot) -> bool {
+    pub fn matches(&self, ty: Type, value: Slot) -> bool {
         match self {
-            Self::Number(number, bits) => ty == number.name() && bits.matches(*number, value[0]),
+            Self::Number(number, bits) => {
+                ty == Type::Number(*number) && bits.matches(*number, value[0])
+            }
             Self::Vector(number, lanes) => {
                 let found = lanes_of(*number, value);
-                ty == "v128"
+                ty == Type::Vector
                     && lanes
                         .iter()
                         .zip(found)
                         .all(|(bits, found)| bits.matches(*number, found))
             }
-            Self::Reference(reference) => {
-                shape(ty) != Shape::Number && reference.matches(shape(ty), value)
-            }
+            Self::Reference(reference) => match ty {
+                Type::Reference(shape) => reference.matches(shape, value),
+                _ => false,
+            },
             Self::Either(patterns) => patterns.iter().any(|pattern| pattern.matches(ty, value)),
         }
     }
@@ -259,7 +260,7 @@ fn lanes_of(number: Number, value: Slot) -> Vec<u64> {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Argument {
     /// The type, `None` for a reference: a null may be of many.
-    pub number: Option<&'static str>,
+    pub ty: Option<Type>,
     /// Its bits.
     pub slot: Slot,
 }
@@ -275,26 +276,27 @@ impl Argument {
                 "an argument that is not for a core module: {argument:?}"
             ));
         };
-        let (number, slot) = match argument {
-            WastArgCore::I32(value) => (Some("i32"), [u64::from(*value as u32), 0]),
-            WastArgCore::I64(value) => (Some("i64"), [*value as u64, 0]),
-            WastArgCore::F32(value) => (Some("f32"), [u64::from(value.bits), 0]),
-            WastArgCore::F64(value) => (Some("f64"), [value.bits, 0]),
-            WastArgCore::V128(value) => (Some("v128"), vector_slot(value)),
+        let number = |number| Some(Type::Number(number));
+        let (ty, slot) = match argument {
+            WastArgCore::I32(value) => (number(Number::I32), [u64::from(*value as u32), 0]),
+            WastArgCore::I64(value) => (number(Number::I64), [*value as u64, 0]),
+            WastArgCore::F32(value) => (number(Number::F32), [u64::from(value.bits), 0]),
+            WastArgCore::F64(value) => (number(Number::F64), [value.bits, 0]),
+            WastArgCore::V128(value) => (Some(Type::Vector), vector_slot(value)),
             WastArgCore::RefNull(_) => (None, [0, 0]),
             WastArgCore::RefExtern(value) | WastArgCore::RefHost(value) => {
                 (None, [host_reference(*value), 0])
             }
         };
-        Ok(Self { number, slot })
+        Ok(Self { ty, slot })
     }
 
     /// Whether a parameter of this type takes it.
     #[must_use]
-    pub fn fits(&self, ty: &str) -> bool {
-        match self.number {
-            Some(number) => number == ty,
-            None => shape(ty) != Shape::Number,
+    pub fn fits(&self, ty: Type) -> bool {
+        match self.ty {
+            Some(own) => own == ty,
+            None => matches!(ty, Type::Reference(_)),
         }
     }
 }
@@ -304,53 +306,74 @@ fn vector_slot(value: &V128Const) -> Slot {
     [bits as u64, (bits >> 64) as u64]
 }
 
-/// What a value of this type is, as far as an engine must know.
-#[must_use]
-pub fn shape(ty: &str) -> Shape {
-    match ty {
-        "i32" | "i64" | "f32" | "f64" | "v128" => Shape::Number,
-        _ if ty.contains("func") => Shape::Function,
-        _ if ty.contains("exn") => Shape::Exception,
-        _ => Shape::Any,
+/// The type of an argument or a result.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Type {
+    /// A number.
+    Number(Number),
+    /// A vector.
+    Vector,
+    /// A reference of this hierarchy.
+    Reference(Shape),
+}
+
+impl Type {
+    /// What a value of this type is, as far as an engine must know.
+    #[must_use]
+    pub fn shape(self) -> Shape {
+        match self {
+            Self::Reference(shape) => shape,
+            _ => Shape::Number,
+        }
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Number(number) => number.name(),
+            Self::Vector => "v128",
+            Self::Reference(Shape::Function) => "a function reference",
+            Self::Reference(Shape::Exception) => "an exception reference",
+            Self::Reference(_) => "a reference",
+        })
     }
 }
 
 /// Results for people.
-pub struct Shown<'a>(pub &'a [String], pub &'a [Slot]);
+pub struct Shown<'a>(pub &'a [Type], pub &'a [Slot]);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let values = self.0.iter().zip(self.1);
-        list(f, values, |(ty, &value)| show(ty, value))
+        list(f, values, |(&ty, &value)| show(ty, value))
     }
 }
 
-fn show(ty: &str, value: Slot) -> String {
-    let number = match ty {
-        "i32" => Number::I32,
-        "i64" => Number::I64,
-        "f32" => Number::F32,
-        "f64" => Number::F64,
-        "v128" => {
+fn show(ty: Type, value: Slot) -> String {
+    match ty {
+        Type::Number(number) => format!("{}:{}", number.name(), number.show(value[0])),
+        Type::Vector => {
             let lanes = lanes_of(Number::I32, value);
             let lanes: Vec<String> = lanes.iter().map(|lane| format!("{lane:#010x}")).collect();
-            return format!("v128:i32x4 {}", lanes.join(" "));
+            format!("v128:i32x4 {}", lanes.join(" "))
         }
-        _ => {
-            let word = value[0];
-            return match RefKind::ALL.get(value[1] as usize) {
-                Some(RefKind::Null) => "ref.null".into(),
-                Some(RefKind::Function) => "ref.func".into(),
-                Some(RefKind::Host) => format!("ref.host {}", word >> 2),
-                Some(RefKind::I31) => format!("ref.i31 {}", (word >> 1) as u32 & 0x7fff_ffff),
-                Some(RefKind::Struct) => "ref.struct".into(),
-                Some(RefKind::Array) => "ref.array".into(),
-                Some(RefKind::Exception) => "ref.exn".into(),
-                _ => format!("an unknown reference ({word:#x})"),
-            };
-        }
-    };
-    format!("{}:{}", number.name(), number.show(value[0]))
+        Type::Reference(_) => show_reference(value),
+    }
+}
+
+fn show_reference(value: Slot) -> String {
+    let word = value[0];
+    match RefKind::ALL.get(value[1] as usize) {
+        Some(RefKind::Null) => "ref.null".into(),
+        Some(RefKind::Function) => "ref.func".into(),
+        Some(RefKind::Host) => format!("ref.host {}", word >> 2),
+        Some(RefKind::I31) => format!("ref.i31 {}", (word >> 1) as u32 & 0x7fff_ffff),
+        Some(RefKind::Struct) => "ref.struct".into(),
+        Some(RefKind::Array) => "ref.array".into(),
+        Some(RefKind::Exception) => "ref.exn".into(),
+        Some(RefKind::Object) | None => format!("an unknown reference ({word:#x})"),
+    }
 }
 
 /// Patterns for people.

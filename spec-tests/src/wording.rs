@@ -145,6 +145,7 @@ const REFUSALS: &[(&str, &[&str])] = &[
     (
         "i64 constant",
         &[
+            "invalid u64 number",
             "table size must be at most",
             "invalid var_u64: integer too large",
         ],

@@ -129,6 +129,18 @@ impl Claim {
         unsafe { (*PROCESS.heap.get()).options = options };
     }
 
+    /// The header of an object of the heap, the address of its type's descriptor; `None` where the
+    /// reference is none to the heap.
+    pub fn object_descriptor(&self, reference: u64) -> Option<u64> {
+        // SAFETY: the claim is the only one, and no compiled code runs.
+        let (start, bytes) = unsafe { (*PROCESS.heap.get()).region };
+        let inside = reference.checked_sub(start)? < bytes && reference % 8 == 0;
+        let header: *const u64 = core::ptr::with_exposed_provenance(reference as usize);
+        // SAFETY: in the heap's region; compiled code, which the reference comes from, has written
+        // the object there.
+        inside.then(|| unsafe { header.read() })
+    }
+
     /// An object asks for a heap of this size.
     pub fn heap_wish(&mut self, bytes: u64) {
         // SAFETY: likewise.

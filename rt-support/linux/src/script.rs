@@ -8,8 +8,9 @@ use core::fmt;
 use rustix::io::Errno;
 use wasm_aot_loader::LoadError;
 use wasm_aot_loader::trap::TrapReport;
+use wasm_aot_object::descriptor::object_kind;
 use wasm_aot_script::run::Closed;
-use wasm_aot_script::{Script, ScriptError, Sink, Slot, Stop, run};
+use wasm_aot_script::{RefKind, Script, ScriptError, Sink, Slot, Stop, run};
 
 /// Why a script cannot be run at all.
 #[derive(Clone, Copy, Debug)]
@@ -171,5 +172,14 @@ impl<'a> wasm_aot_script::World<'a> for ScriptWorld<'a> {
     fn global(&mut self, instance: u32, name: &'a str) -> Outcome<'a, Slot> {
         let value = self.world.global(self.instance(instance)?, name);
         value.ok_or(refused("there is no such global"))
+    }
+
+    fn object_kind(&self, address: u64) -> RefKind {
+        match self.world.object_kind(address) {
+            Some(object_kind::STRUCT) => RefKind::Struct,
+            Some(object_kind::ARRAY) => RefKind::Array,
+            Some(object_kind::EXCEPTION) => RefKind::Exception,
+            _ => RefKind::Object,
+        }
     }
 }

@@ -29,7 +29,7 @@ use places::Places;
 use wasm_aot_loader::Object;
 use wasm_aot_loader::instances::{Instance, Instances, Source, export_source};
 use wasm_aot_loader::trap::Module;
-use wasm_aot_object::descriptor::MemoryDescriptor;
+use wasm_aot_object::descriptor::{MemoryDescriptor, TYPE_KIND_OFFSET};
 use wasm_aot_object::meta::{Kind, Meta};
 use wasm_aot_object::signature::Signature;
 use wasm_aot_symbols::INSTANTIATE_SUFFIX;
@@ -245,6 +245,16 @@ impl<'a> World<'a> {
         let mut words = [[0; 8]; 2];
         self.read(source.address, words.as_flattened_mut())
             .then(|| words.map(u64::from_le_bytes))
+    }
+
+    /// What a reference to the heap refers to, one of `wasm_aot_object::descriptor::object_kind`;
+    /// `None` where it is no such reference.
+    #[must_use]
+    pub fn object_kind(&self, reference: u64) -> Option<u32> {
+        let mut kind = [0; 4];
+        let descriptor = self.claim.object_descriptor(reference)?;
+        let at = descriptor.checked_add(TYPE_KIND_OFFSET as u64)?;
+        self.read(at, &mut kind).then(|| u32::from_le_bytes(kind))
     }
 
     /// What an instance exports under a name, where it is of this kind.
