@@ -9,7 +9,7 @@ use crate::image::AppArguments;
 use crate::preload::Preload;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 use wasm_aot_trap::EXIT_STATUS;
 
@@ -50,14 +50,34 @@ pub struct Arguments {
     app: AppArguments,
     #[command(flatten)]
     compiler: CompilerArguments,
+    /// The module or object, and the arguments of the program: everything behind FILE is its own.
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_names = ["FILE", "ARGS"]
+    )]
+    command: Vec<String>,
+}
+
+impl Arguments {
     /// The module or object.
-    file: PathBuf,
-    /// Arguments of the program; everything after FILE is its own.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    args: Vec<String>,
+    fn file(&self) -> &Path {
+        Path::new(self.command.first().map_or("", String::as_str))
+    }
+
+    /// Arguments of the program, without its name.
+    fn args(&self) -> &[String] {
+        self.command.get(1..).unwrap_or_default()
+    }
 }
 
 pub fn main(arguments: &Arguments) -> Result<ExitCode> {
+    let file = arguments.file().to_string_lossy();
+    if file.starts_with('-') && file != "-" {
+        eprintln!("error: unexpected argument `{file}`; a file of that name is written ./{file}");
+        return Ok(ExitCode::from(2));
+    }
     match arguments.on {
         World::Linux => linux::run(arguments),
         World::Sel4 => sel4::run(arguments),
@@ -70,7 +90,7 @@ fn status(code: i32) -> ExitCode {
 }
 
 /// Reports a trap the same way for both worlds.
-fn trapped(file: &std::path::Path, report: &str) -> ExitCode {
+fn trapped(file: &Path, report: &str) -> ExitCode {
     let name = crate::image::program_name(file);
     eprintln!("error: {name}: the program trapped\n{}", report.trim_end());
     status(EXIT_STATUS)

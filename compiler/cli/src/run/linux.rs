@@ -32,8 +32,8 @@ struct Given {
 
 impl Given {
     fn new(arguments: &Arguments) -> Result<Self> {
-        let name = program_name(&arguments.file);
-        let args = std::iter::once(&name).chain(&arguments.args);
+        let name = program_name(arguments.file());
+        let args = std::iter::once(&name).chain(arguments.args());
         let environment = arguments.app.environment();
         let env = environment
             .iter()
@@ -82,7 +82,7 @@ fn directory(argument: &str) -> Result<(RawFd, Vec<u8>)> {
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let given = Given::new(arguments)?;
-    let mut modules = preload::modules(&arguments.compiler, &arguments.preloads, &arguments.file)?;
+    let mut modules = preload::modules(&arguments.compiler, &arguments.preloads, arguments.file())?;
     let (_, object) = modules.pop().context("no module")?;
     let options = WorldOptions {
         stack_bytes: arguments.app.stack_size,
@@ -106,7 +106,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
     }
     load.wasi = true;
-    let file = arguments.file.display();
+    let file = arguments.file().display();
     let refused = |error: Error<'_>| anyhow!("{file}: {error}");
     let id = world.load(&object, &load).map_err(refused)?;
     world.begin(&given, id);
@@ -122,7 +122,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         let signature = function.signature();
         slots = vec![[0; 2]; signature.slots()];
         if invoked.is_some() {
-            let given = arguments.args.iter().map(|arg| arg.as_bytes());
+            let given = arguments.args().iter().map(|arg| arg.as_bytes());
             values::parse(&signature, given, &mut slots)
                 .map_err(|error| anyhow!("--invoke {name}: {error}"))?;
         } else if !slots.is_empty() {
@@ -161,7 +161,7 @@ fn begin<'a>(world: &mut World<'a>, id: InstanceId) -> Result<(), Stopped<'a>> {
 fn ended(arguments: &Arguments, stopped: &Stopped<'_>) -> Result<ExitCode> {
     match stopped {
         Stopped::Exit(code) => Ok(status(code.cast_signed())),
-        Stopped::Trap(report) => Ok(trapped(&arguments.file, &report.to_string())),
-        other => bail!("{}: {other}", arguments.file.display()),
+        Stopped::Trap(report) => Ok(trapped(arguments.file(), &report.to_string())),
+        other => bail!("{}: {other}", arguments.file().display()),
     }
 }

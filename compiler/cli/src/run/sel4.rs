@@ -28,7 +28,7 @@ impl Events for Passed<'_> {
     }
 
     fn trap(&mut self, _app: u16, report: &str) {
-        super::trapped(&self.arguments.file, report);
+        super::trapped(self.arguments.file(), report);
     }
 
     fn refused(&mut self, _app: u16, why: &str) {
@@ -52,10 +52,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     if !arguments.dirs.is_empty() {
         bail!("--dir: there is no file system on seL4 yet");
     }
-    let modules = preload::modules(&arguments.compiler, &arguments.preloads, &arguments.file)?;
+    let modules = preload::modules(&arguments.compiler, &arguments.preloads, arguments.file())?;
     let app = arguments
         .app
-        .spec(&arguments.file, modules, &arguments.args);
+        .spec(arguments.file(), modules, arguments.args());
     let bytes = image::make(&[app], flags::HOSTED | flags::POWER_OFF)?;
     // The image has a name only while QEMU runs.
     let mut file = tempfile::Builder::new()
