@@ -107,6 +107,9 @@ pub struct Case {
     /// `NAME=FILE`, a file in `apps/`: modules that are loaded first.
     #[serde(default)]
     pub preloads: Vec<String>,
+    /// `NAME=FILE`, given with `--preload`; the file is in `apps/`.
+    #[serde(default)]
+    pub preload: Vec<String>,
     /// The export that is called instead of `_start`.
     pub invoke: Option<String>,
     /// `--unknown-imports-trap`.

@@ -41,7 +41,12 @@ impl Report {
     pub fn find(stderr: &str) -> Option<Self> {
         let kind = stderr
             .lines()
-            .find_map(|line| Some(line.split_once("wasm trap: ")?.1.trim().to_owned()))?;
+            .find_map(|line| Some(line.split_once("wasm trap: ")?.1.trim()))?;
+        // wasmtime adds to the specification's words that the index was out of bounds.
+        let kind = match kind.strip_prefix("undefined element") {
+            Some(_) => "undefined element".to_owned(),
+            None => kind.to_owned(),
+        };
         let frames = stderr
             .lines()
             .skip_while(|line| !line.contains("wasm backtrace:"))

@@ -44,6 +44,12 @@ impl<'a> Prepared<'a> {
                 .arg("--preload")
                 .arg(format!("{name}={}", file.display()));
         }
+        for preload in &self.case.preload {
+            let (name, file) = preload.split_once('=').context("not NAME=FILE")?;
+            command
+                .arg("--preload")
+                .arg(format!("{name}={}", app(file).display()));
+        }
         if let Some(name) = &self.case.invoke {
             command.args(["--invoke", name]);
         }
@@ -126,7 +132,14 @@ fn run_command(case: &Case, options: &[&str]) -> Result<Run> {
 fn linked(case: &Case) -> Result<Run> {
     let prepared = Prepared::new(case)?;
     let program = link(&case.module(), prepared.scratch.path())?;
-    prepared.run(Command::new(program).args(&case.args))
+    // A process has an environment where `wasm-aot run` has `--env`.
+    let mut command = Command::new("env");
+    command
+        .arg("-i")
+        .args(&case.env)
+        .arg(program)
+        .args(&case.args);
+    prepared.run(&mut command)
 }
 
 /// Compiles and links a module in `folder`; gives the executable.
