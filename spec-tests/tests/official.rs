@@ -29,12 +29,25 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 struct Build {
     bounds: Bounds,
     relocate: bool,
+    /// Every allocation in the heap collects.
+    stress: bool,
 }
 
 impl Build {
-    fn all() -> impl Iterator<Item = Build> {
+    /// The four builds; once more with a collector that never rests where there is a heap.
+    fn all(suite: &Suite) -> impl Iterator<Item = Build> {
         let both = [Bounds::Guard, Bounds::Explicit].into_iter();
-        both.flat_map(|bounds| [false, true].map(|relocate| Build { bounds, relocate }))
+        let build = |bounds, relocate| Build {
+            bounds,
+            relocate,
+            stress: false,
+        };
+        let four = both.flat_map(move |bounds| [false, true].map(|base| build(bounds, base)));
+        let stressed = Build {
+            stress: true,
+            ..build(Bounds::Guard, false)
+        };
+        four.chain(suite.features.gc().then_some(stressed))
     }
 
     fn options(self, suite: &Suite) -> Options {
@@ -61,7 +74,8 @@ impl fmt::Display for Build {
             "+relocate"
         } else {
             "+constant"
-        })
+        })?;
+        f.write_str(if self.stress { "+gc-stress" } else { "" })
     }
 }
 
@@ -96,14 +110,20 @@ impl Shared {
     }
 
     fn run(&self, file: &TestFile<'_>, suite: &Suite, build: Build) -> Result<(), Failed> {
+        let mut engine = self.engine.clone();
+        if build.stress {
+            engine.arguments.push("--gc-stress".into());
+        }
         let config = Config {
             options: build.options(suite),
-            engine: self.engine.clone(),
+            engine,
         };
         let report = spec_tests::run(file.raw(), &config);
         let name = name(file);
         let verdict = self.known.judge(&name, &report);
-        if let Some(results) = &self.results {
+        if let Some(results) = &self.results
+            && !build.stress
+        {
             let listed = if verdict.is_ok() { report.failed } else { 0 };
             let (passed, failed) = (report.passed, report.failed - listed);
             let line = format!("{name}\t{build}\t{passed}\t{failed}\t{listed}\n");
@@ -163,7 +183,7 @@ fn trials() -> Result<Vec<Trial>> {
         let suite = suites::find(file.parent());
         let suite = suite.with_context(|| format!("no features for {}", file.parent()))?;
         names.push(name(&file));
-        for build in Build::all() {
+        for build in Build::all(suite) {
             let (file, shared) = (Arc::clone(&file), Arc::clone(&shared));
             let name = format!("{}::{build}", name(&file));
             trials.push(Trial::test(name, move || shared.run(&file, suite, build)));

@@ -37,7 +37,7 @@ enum Command {
     Wast(wast::Arguments),
     /// Run the binary script on standard input: what `wast` calls for each file.
     #[command(name = wast::ENGINE, hide = true)]
-    ScriptEngine,
+    ScriptEngine(wast::EngineArguments),
 }
 
 fn main() -> ExitCode {
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
         Command::Image(arguments) => image::main(&arguments),
         Command::Inspect(arguments) => inspect::main(&arguments),
         Command::Wast(arguments) => wast::main(&arguments),
-        Command::ScriptEngine => wast::run_engine(),
+        Command::ScriptEngine(arguments) => wast::run_engine(&arguments),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

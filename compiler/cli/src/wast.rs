@@ -10,9 +10,11 @@ use serde::Serialize;
 use spec_tests::engine::Engine;
 use spec_tests::{Config, Failure, Report};
 use std::io::{self, Write};
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
+use wasm_aot_linux::WorldOptions;
 use wasm_aot_script::Sink;
 use wasm_aot_script::run::Closed;
 
@@ -31,6 +33,9 @@ pub struct Arguments {
     /// Stop a script after this many seconds.
     #[arg(long, default_value_t = 60, value_name = "SECONDS")]
     timeout: u64,
+    /// Collect at every allocation in the heap, to find defects of the collector.
+    #[arg(long, hide = true)]
+    gc_stress: bool,
     /// One line of JSON a file.
     #[arg(long)]
     json: bool,
@@ -86,7 +91,8 @@ fn engine(arguments: &Arguments) -> Result<Engine> {
         Some(program) => (program.into(), words.map(Into::into).collect()),
         None => {
             let this = std::env::current_exe().context("cannot find this program's own file")?;
-            (this, vec![ENGINE.into()])
+            let stress = arguments.gc_stress.then(|| GC_STRESS.into());
+            (this, iter::once(ENGINE.into()).chain(stress).collect())
         }
     };
     Ok(Engine {
@@ -142,6 +148,17 @@ fn json_failure(failure: &Failure) -> JsonFailure<'_> {
     }
 }
 
+/// The option of [`ENGINE`] that makes every allocation collect.
+const GC_STRESS: &str = "--gc-stress";
+
+/// Options of the hidden command.
+#[derive(Args)]
+pub struct EngineArguments {
+    /// Collect at every allocation in the heap.
+    #[arg(long)]
+    gc_stress: bool,
+}
+
 /// The name of the hidden command that runs one binary script.
 pub const ENGINE: &str = "script-engine";
 
@@ -160,9 +177,11 @@ impl Sink for Output {
 }
 
 /// Runs the binary script on standard input in this process.
-pub fn run_engine() -> Result<ExitCode> {
+pub fn run_engine(arguments: &EngineArguments) -> Result<ExitCode> {
     let script = files::read(Path::new("-"))?;
-    match wasm_aot_linux::script::engine(&script, &mut Output) {
+    let mut options = WorldOptions::default();
+    options.heap.stress = arguments.gc_stress;
+    match wasm_aot_linux::script::engine(&script, &options, &mut Output) {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => anyhow::bail!("{error}"),
     }

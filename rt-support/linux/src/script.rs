@@ -42,11 +42,15 @@ impl core::error::Error for EngineError<'_> {}
 ///
 /// # Errors
 /// Where it cannot be run. What goes wrong in the script is an outcome.
-pub fn engine<'a>(script: &'a [u8], sink: &mut impl Sink) -> Result<(), EngineError<'a>> {
+pub fn engine<'a>(
+    script: &'a [u8],
+    options: &WorldOptions,
+    sink: &mut impl Sink,
+) -> Result<(), EngineError<'a>> {
     let script = Script::parse(script).map_err(EngineError::Script)?;
     let counts = script.counts();
     let mut world = ScriptWorld {
-        world: World::new(&WorldOptions::default()).map_err(EngineError::World)?,
+        world: World::new(options).map_err(EngineError::World)?,
         modules: filled(counts.modules).map_err(EngineError::Memory)?,
         instances: filled(counts.instances).map_err(EngineError::Memory)?,
     };
