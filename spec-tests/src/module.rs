@@ -49,6 +49,8 @@ fn compile(index: usize, module: &Module, options: &Options) -> Result<Compiled,
     };
     let options = Options {
         module_name: format!("m{index}"),
+        // Scripts are tests: the code generator checks what it is given.
+        verify: true,
         memory_base: match module.linked {
             true => MemoryBase::Relocatable,
             false => options.memory_base,
