@@ -6,7 +6,9 @@
 use crate::call;
 use core::arch::x86_64::{_rdrand64_step, _rdtsc};
 use core::cell::UnsafeCell;
+use core::ops::Range;
 use core::ptr::NonNull;
+use sel4_boot::space;
 use sel4_boot::startup::{Startup, flags};
 use wasm_aot_object::descriptor::MemoryDescriptor;
 use wasm_aot_runtime::platform::{Clock, Platform, Stream};
@@ -126,6 +128,11 @@ impl Platform for App {
 
     fn commit(&self, address: u64, bytes: u64) -> bool {
         call::grow(address, bytes)
+    }
+
+    fn gc_heap(&self) -> Option<Range<u64>> {
+        let bytes = self.startup()?.page.heap;
+        (bytes > 0).then_some(space::HEAP..space::HEAP + bytes)
     }
 
     fn exit(&self, code: u32) -> ! {

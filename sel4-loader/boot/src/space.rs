@@ -34,6 +34,10 @@ pub const MEMORY_BASE: u64 = 0x1000_0000;
 pub const DYNAMIC: u64 = 0x4_0000_0000;
 /// End of what the root task hands out of the dynamic space; far below the end of user space.
 pub const DYNAMIC_END: u64 = 0x4000_0000_0000;
+/// The heap of structures, arrays and exceptions, two halves of the same size.
+pub const HEAP: u64 = DYNAMIC_END;
+/// The largest heap.
+pub const HEAP_LIMIT: u64 = 0x1000_0000_0000;
 
 /// Bytes of a page, the unit in which the root task maps.
 pub const PAGE: u64 = 4096;

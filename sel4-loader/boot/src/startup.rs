@@ -9,7 +9,7 @@ use zerocopy::little_endian::U64;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// First word of the page; the last byte is the version.
-pub const MAGIC: u64 = u64::from_le_bytes(*b"waSTART\x01");
+pub const MAGIC: u64 = u64::from_le_bytes(*b"waSTART\x02");
 
 /// A range of the bytes that follow [`Page`], counted from the page's first byte.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug, Default)]
@@ -39,6 +39,8 @@ pub struct Page {
     pub trampoline: u64,
     /// Descriptor of the memory that WASI calls refer to; 0 where there is none.
     pub memory: u64,
+    /// Bytes of the heap at [`crate::space::HEAP`]; 0 where there is none.
+    pub heap: u64,
     /// Arguments, `argv[0]` first.
     pub args: Range,
     /// Environment, `NAME=value`.

@@ -12,6 +12,7 @@ use sel4::{badge, guard, message, rights, sys};
 use sel4_boot::bundle::{App, app_flags};
 use sel4_boot::startup::{self, Page, Rest};
 use sel4_boot::{service, space};
+use wasm_aot_object::DEFAULT_GC_HEAP;
 use wasm_aot_object::meta::Kind;
 
 /// Priority of apps. The root task has the highest, so it always answers at once.
@@ -59,7 +60,12 @@ pub fn compose<'a>(
     }
     let memory = &mut loader.memory;
     let stack = stack(memory, vspace, stack_size).map_err(lacking("its stack"))?;
-    start_pages(loader, &space, app)?;
+    // The modules of a script come later.
+    let heap = match app.script.is_empty() {
+        true => space.heap(0)?,
+        false => space.heap(DEFAULT_GC_HEAP)?,
+    };
+    start_pages(loader, &space, app, heap)?;
     let tcb = thread(loader, vspace).map_err(lacking("its thread"))?;
     Ok(Running {
         index,
@@ -92,8 +98,10 @@ fn start_pages<'a>(
     loader: &mut Loader,
     space: &Space<'a>,
     app: &App<'a>,
+    heap: u64,
 ) -> Result<(), AppError<'a>> {
     let mut page = Page {
+        heap,
         tsc_hz: loader.start.tsc_hz,
         tsc_start: loader.start.tsc,
         epoch_ns: loader.start.epoch_ns,

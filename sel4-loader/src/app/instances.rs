@@ -159,6 +159,11 @@ impl<'a> Space<'a> {
         regions.find(|r| address >= r.base && end <= r.base + r.limit)
     }
 
+    /// Places the heap, once; gives its bytes. See [`Plan::heap`].
+    pub fn heap(&mut self, least: u64) -> Result<u64, AppError<'a>> {
+        self.plan.heap(least)
+    }
+
     /// Its address space.
     pub fn vspace(&self) -> u64 {
         self.vspace
@@ -324,6 +329,7 @@ fn describe<'a>(
             core::mem::offset_of!(TableDescriptor, max_length),
             8,
         ),
+        Origin::Heap => return Ok(()),
     };
     let missing = AppError::Place("the descriptor of a memory or table is not in the object");
     let offset = symbol

@@ -34,6 +34,8 @@ pub enum Origin {
     Memory(usize),
     /// `Meta::tables`.
     Table(usize),
+    /// Half the heap, of no object.
+    Heap,
 }
 
 /// All regions of an app.
@@ -42,6 +44,8 @@ pub struct Plan {
     next_dynamic: u64,
     /// A memory has a constant base.
     constant: bool,
+    /// Bytes of the heap, the most that an object asks for.
+    heap: u64,
 }
 
 impl Plan {
@@ -50,6 +54,7 @@ impl Plan {
             regions: Vec::new(),
             next_dynamic: space::DYNAMIC,
             constant: false,
+            heap: 0,
         }
     }
 
@@ -57,6 +62,7 @@ impl Plan {
     /// first one. `budget` is what the app may still take: nothing may grow beyond.
     pub fn add<'a>(&mut self, object: &Object<'a>, budget: u64) -> Result<usize, AppError<'a>> {
         let first = self.regions.len();
+        self.heap = self.heap.max(object.meta().header().gc_heap.get());
         let own = |flags: u32| flags & entity::IMPORTED == 0;
         for (index, record) in object.meta().memories().iter().enumerate() {
             if own(record.flags.get()) {
@@ -69,6 +75,23 @@ impl Plan {
             }
         }
         Ok(first)
+    }
+
+    /// Places the heap, of `least` bytes or what an object so far asks for; gives its bytes. What
+    /// of it is used is mapped then, as far as there is memory.
+    pub fn heap<'a>(&mut self, least: u64) -> Result<u64, AppError<'a>> {
+        let half = (self.heap.max(least).min(space::HEAP_LIMIT) / 2).next_multiple_of(PAGE);
+        for base in [space::HEAP, space::HEAP + half] {
+            let region = Growable {
+                base,
+                mapped: 0,
+                limit: half,
+                initial: 0,
+                origin: Origin::Heap,
+            };
+            heap::push(&mut self.regions, region)?;
+        }
+        Ok(2 * half)
     }
 
     /// The regions from an index on.
