@@ -33,6 +33,14 @@ pub fn build(workspace: &Workspace) -> Result<()> {
     sel4::build_loader(&workspace.path(""), &workspace.share(""))?;
     process::progress("building the start-up code of linked executables");
     standalone(workspace)?;
+    command(workspace)
+}
+
+/// The command alone.
+///
+/// # Errors
+/// Where it cannot be built.
+pub fn command(workspace: &Workspace) -> Result<()> {
     let mut command = workspace.cargo("build");
     command.args(["--release", "--package", "wasm-aot", "--locked"]);
     process::announce(&command);

@@ -12,6 +12,7 @@ mod kernel;
 mod packages;
 mod process;
 mod sel4;
+mod spec;
 mod tests;
 mod wasmtime;
 mod workspace;
@@ -50,6 +51,12 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         filter: Vec<String>,
     },
+    /// Build the command, run the official testsuite, and print what passes as a table.
+    Spec {
+        /// Write the table into the README.
+        #[arg(long)]
+        bless: bool,
+    },
     /// Check formatting and lints.
     Check,
     /// What continuous integration runs: `check`, then `test`.
@@ -87,6 +94,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Build => artifacts::build(&workspace)?,
         Task::Demo { app } => return demo(&workspace, &app),
         Task::Test { filter } => tests::run(&workspace, &filter)?,
+        Task::Spec { bless } => spec::run(&workspace, bless)?,
         Task::Check => checks::all(&workspace)?,
         Task::Ci => {
             checks::all(&workspace)?;

@@ -134,7 +134,7 @@ impl Claim {
     pub fn object_descriptor(&self, reference: u64) -> Option<u64> {
         // SAFETY: the claim is the only one, and no compiled code runs.
         let (start, bytes) = unsafe { (*PROCESS.heap.get()).region };
-        let inside = reference.checked_sub(start)? < bytes && reference % 8 == 0;
+        let inside = reference.checked_sub(start)? < bytes && reference.is_multiple_of(8);
         let header: *const u64 = core::ptr::with_exposed_provenance(reference as usize);
         // SAFETY: in the heap's region; compiled code, which the reference comes from, has written
         // the object there.
