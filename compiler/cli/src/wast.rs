@@ -9,12 +9,15 @@ use rayon::prelude::*;
 use serde::Serialize;
 use spec_tests::engine::Engine;
 use spec_tests::{Config, Failure, Report};
+use std::collections::HashMap;
 use std::io::{self, Write};
 use std::iter;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::thread::{Builder, Scope, ScopedJoinHandle};
 use std::time::Duration;
-use wasm_aot_linux::WorldOptions;
+use wasm_aot_linux::script::{Threads, Work};
+use wasm_aot_linux::{Errno, World, WorldOptions};
 use wasm_aot_script::Sink;
 use wasm_aot_script::run::Closed;
 
@@ -163,7 +166,35 @@ pub struct EngineArguments {
 pub const ENGINE: &str = "script-engine";
 
 /// Standard output, every frame at once.
+#[derive(Clone)]
 struct Output;
+
+/// The threads of a script are threads of this process.
+struct Scoped<'scope, 'env, 'a> {
+    scope: &'scope Scope<'scope, 'env>,
+    handles: HashMap<u32, ScopedJoinHandle<'scope, World<'a>>>,
+}
+
+impl<'scope, 'a: 'scope> Threads<'a, Output> for Scoped<'scope, '_, 'a> {
+    fn spawn(&mut self, thread: u32, work: Work<'a, Output>) -> Option<Result<(), Errno>> {
+        let spawned = Builder::new().spawn_scoped(self.scope, || work.run());
+        Some(match spawned {
+            Ok(handle) => {
+                self.handles.insert(thread, handle);
+                Ok(())
+            }
+            Err(error) => {
+                let number = error.raw_os_error();
+                Err(number.map_or(Errno::AGAIN, Errno::from_raw_os_error))
+            }
+        })
+    }
+
+    fn join(&mut self, thread: u32) -> Option<World<'a>> {
+        // A thread that panicked has said so; its world is lost.
+        self.handles.remove(&thread)?.join().ok()
+    }
+}
 
 impl Sink for Output {
     fn put(&mut self, parts: &[&[u8]]) -> Result<(), Closed> {
@@ -181,8 +212,14 @@ pub fn run_engine(arguments: &EngineArguments) -> Result<ExitCode> {
     let script = files::read(Path::new("-"))?;
     let mut options = WorldOptions::default();
     options.heap.stress = arguments.gc_stress;
-    match wasm_aot_linux::script::engine(&script, &options, &mut Output) {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(error) => anyhow::bail!("{error}"),
-    }
+    std::thread::scope(|scope| {
+        let mut threads = Scoped {
+            scope,
+            handles: HashMap::new(),
+        };
+        match wasm_aot_linux::script::engine_with(&script, &options, &Output, &mut threads) {
+            Ok(()) => Ok(ExitCode::SUCCESS),
+            Err(error) => anyhow::bail!("{error}"),
+        }
+    })
 }

@@ -45,4 +45,5 @@ pub mod world;
 pub use arch::auxiliary;
 pub use arch::has_feature;
 pub use run::{Code, StackArea, Stopped};
+pub use rustix::io::Errno;
 pub use world::{Error, Function, InstanceId, LoadOptions, World, WorldOptions};

@@ -9,8 +9,9 @@ use rustix::io::Errno;
 use wasm_aot_loader::LoadError;
 use wasm_aot_loader::trap::TrapReport;
 use wasm_aot_object::descriptor::object_kind;
+use wasm_aot_script::format::Steps;
 use wasm_aot_script::run::Closed;
-use wasm_aot_script::{RefKind, Script, ScriptError, Sink, Slot, Stop, run};
+use wasm_aot_script::{RefKind, Script, ScriptError, Sink, Slot, Step, Stop, outcome, run};
 
 /// Why a script cannot be run at all.
 #[derive(Clone, Copy, Debug)]
@@ -38,42 +39,169 @@ impl fmt::Display for EngineError<'_> {
 
 impl core::error::Error for EngineError<'_> {}
 
-/// Runs a script in a world of its own, and writes the outcomes to the sink.
+/// Runs a script in a world of its own, and writes the outcomes to the sink. Its threads are
+/// refused.
 ///
 /// # Errors
 /// Where it cannot be run. What goes wrong in the script is an outcome.
-pub fn engine<'a>(
+pub fn engine<'a, S: Sink + Clone>(
     script: &'a [u8],
     options: &WorldOptions,
-    sink: &mut impl Sink,
+    sink: &S,
+) -> Result<(), EngineError<'a>> {
+    engine_with(script, options, sink, &mut NoThreads)
+}
+
+/// Runs a script in a world of its own, with threads, and writes the outcomes to the sink. Threads
+/// use copies of the sink, each for whole frames.
+///
+/// # Errors
+/// Where it cannot be run. What goes wrong in the script is an outcome.
+pub fn engine_with<'a, S: Sink + Clone, T: Threads<'a, S>>(
+    script: &'a [u8],
+    options: &WorldOptions,
+    sink: &S,
+    threads: &mut T,
 ) -> Result<(), EngineError<'a>> {
     let script = Script::parse(script).map_err(EngineError::Script)?;
     let counts = script.counts();
     let mut world = ScriptWorld {
         world: World::new(options).map_err(EngineError::World)?,
-        modules: filled(counts.modules).map_err(EngineError::Memory)?,
-        instances: filled(counts.instances).map_err(EngineError::Memory)?,
+        modules: filled(counts.modules, None).map_err(EngineError::Memory)?,
+        instances: filled(counts.instances, None).map_err(EngineError::Memory)?,
+        values: counts.values,
+        sink: sink.clone(),
+        threads,
     };
-    let mut slots: List<Slot> = List::new();
-    for _ in 0..counts.values {
-        slots.push([0; 2]).map_err(EngineError::Memory)?;
+    let mut slots = filled(counts.values, [0; 2]).map_err(EngineError::Memory)?;
+    if counts.threads == 0 {
+        let sink = &mut sink.clone();
+        return run(&script, &mut world, &mut slots, sink).map_err(|Closed| EngineError::Closed);
     }
-    run(&script, &mut world, &mut slots, sink).map_err(|Closed| EngineError::Closed)
+    let sink = &mut Whole::new(sink, 0);
+    let steps = script.steps();
+    let result = run::begin(sink).and_then(|()| run::steps(steps, &mut world, &mut slots, sink));
+    // Nothing may run any more when the world goes.
+    for thread in 0..counts.threads {
+        if let Some(other) = world.threads.join(thread) {
+            world.world.merge(other).map_err(EngineError::World)?;
+        }
+    }
+    let result = result.and_then(|()| run::end(&script, sink));
+    result.map_err(|Closed| EngineError::Closed)
 }
 
-fn filled<T>(count: u32) -> Result<List<Option<T>>, Errno> {
+fn filled<T: Copy>(count: u32, value: T) -> Result<List<T>, Errno> {
     let mut list = List::new();
     for _ in 0..count {
-        list.push(None)?;
+        list.push(value)?;
     }
     Ok(list)
 }
 
-/// The modules and instances of a script by their numbers.
-struct ScriptWorld<'a> {
+/// How threads are begun and waited for.
+pub trait Threads<'a, S> {
+    /// Has a new thread call [`Work::run`]; the number has not been used before. `None` where
+    /// there are no threads.
+    fn spawn(&mut self, thread: u32, work: Work<'a, S>) -> Option<Result<(), Errno>>;
+
+    /// Waits until the thread ends; gives what [`Work::run`] gave, once.
+    fn join(&mut self, thread: u32) -> Option<World<'a>>;
+}
+
+/// There are none.
+#[derive(Clone, Copy, Debug)]
+pub struct NoThreads;
+
+impl<'a, S> Threads<'a, S> for NoThreads {
+    fn spawn(&mut self, _: u32, _: Work<'a, S>) -> Option<Result<(), Errno>> {
+        None
+    }
+
+    fn join(&mut self, _: u32) -> Option<World<'a>> {
+        None
+    }
+}
+
+/// What a thread does.
+pub struct Work<'a, S> {
     world: World<'a>,
     modules: List<Option<&'a [u8]>>,
     instances: List<Option<InstanceId>>,
+    steps: Steps<'a>,
+    slots: List<Slot>,
+    sink: S,
+}
+
+impl<'a, S: Sink + Clone> Work<'a, S> {
+    /// Does it; gives the world in which it did.
+    pub fn run(self) -> World<'a> {
+        let mut slots = self.slots;
+        let mut world = ScriptWorld {
+            world: self.world,
+            modules: self.modules,
+            instances: self.instances,
+            values: slots.len() as u32,
+            sink: self.sink.clone(),
+            threads: &mut NoThreads,
+        };
+        let mut sink = Whole::new(&self.sink, outcome::PREAMBLE);
+        // Where nobody listens any more, the script's own thread finds that out as well.
+        let _ = run::steps(self.steps, &mut world, &mut slots, &mut sink);
+        world.world
+    }
+}
+
+/// A sink that hands on what it is given in whole frames, so that several threads can share what
+/// is behind it.
+struct Whole<S> {
+    sink: S,
+    /// Bytes of what comes before the first frame that have come.
+    preamble: usize,
+    frame: List<u8>,
+}
+
+impl<S: Sink + Clone> Whole<S> {
+    fn new(sink: &S, preamble: usize) -> Self {
+        Self {
+            sink: sink.clone(),
+            preamble,
+            frame: List::new(),
+        }
+    }
+
+    /// Bytes of the frame that has begun, where that is known.
+    fn wanted(&self) -> Option<usize> {
+        if self.preamble < outcome::PREAMBLE {
+            return Some(outcome::PREAMBLE);
+        }
+        outcome::frame_length(&self.frame)
+    }
+}
+
+impl<S: Sink + Clone> Sink for Whole<S> {
+    fn put(&mut self, parts: &[&[u8]]) -> Result<(), Closed> {
+        for &byte in parts.iter().copied().flatten() {
+            self.frame.push(byte).map_err(|_| Closed)?;
+            if self.wanted() == Some(self.frame.len()) {
+                self.sink.put(&[&self.frame])?;
+                self.frame.clear();
+                self.preamble = outcome::PREAMBLE;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The modules and instances of a script by their numbers.
+struct ScriptWorld<'a, 't, S, T> {
+    world: World<'a>,
+    modules: List<Option<&'a [u8]>>,
+    instances: List<Option<InstanceId>>,
+    /// The most values that a step passes.
+    values: u32,
+    sink: S,
+    threads: &'t mut T,
 }
 
 /// What there is to say about a step.
@@ -125,14 +253,51 @@ fn stopped(stopped: Stopped<'_>) -> Stop<Message<'_>> {
     }
 }
 
-impl ScriptWorld<'_> {
+impl<S, T> ScriptWorld<'_, '_, S, T> {
     fn instance<'a>(&self, instance: u32) -> Outcome<'a, InstanceId> {
         let known = self.instances.get(instance as usize).copied().flatten();
         known.ok_or(refused("the instance was never made"))
     }
 }
 
-impl<'a> wasm_aot_script::World<'a> for ScriptWorld<'a> {
+impl<'a, S: Sink + Clone, T: Threads<'a, S>> ScriptWorld<'a, '_, S, T> {
+    /// What a thread needs to run these steps.
+    fn work(&mut self, steps: Steps<'a>) -> Result<Work<'a, S>, Error<'a>> {
+        let mut needed = List::new();
+        for (_, step) in steps.clone() {
+            let (Step::Register { instance, .. }
+            | Step::Invoke { instance, .. }
+            | Step::Get { instance, .. }) = step
+            else {
+                continue;
+            };
+            if let Some(id) = self.instances.get(instance as usize).copied().flatten() {
+                needed.push(id).map_err(Error::lists)?;
+            }
+        }
+        let mut modules = List::new();
+        for &module in self.modules.iter() {
+            modules.push(module).map_err(Error::lists)?;
+        }
+        let mut instances = List::new();
+        for &instance in self.instances.iter() {
+            instances.push(instance).map_err(Error::lists)?;
+        }
+        let slots = filled(self.values, [0; 2]).map_err(Error::lists)?;
+        Ok(Work {
+            world: self.world.fork(&needed, &WorldOptions::default())?,
+            modules,
+            instances,
+            steps,
+            slots,
+            sink: self.sink.clone(),
+        })
+    }
+}
+
+impl<'a, S: Sink + Clone, T: Threads<'a, S>> wasm_aot_script::World<'a>
+    for ScriptWorld<'a, '_, S, T>
+{
     type Message = Message<'a>;
 
     fn define(&mut self, module: u32, object: &'a [u8]) -> Outcome<'a, ()> {
@@ -171,6 +336,22 @@ impl<'a> wasm_aot_script::World<'a> for ScriptWorld<'a> {
             return Err(refused("the function has other parameters or results"));
         }
         self.world.call(&function, slots).map_err(stopped)
+    }
+
+    fn spawn(&mut self, thread: u32, steps: Steps<'a>) -> Option<Outcome<'a, ()>> {
+        let work = match self.work(steps) {
+            Ok(work) => work,
+            Err(why) => return Some(Err(error(why))),
+        };
+        let begun = self.threads.spawn(thread, work)?;
+        Some(begun.map_err(|errno| Stop::Refused(Message::Lacking(errno))))
+    }
+
+    fn join(&mut self, thread: u32) -> Option<Outcome<'a, ()>> {
+        let Some(world) = self.threads.join(thread) else {
+            return Some(Err(refused("the thread was never begun")));
+        };
+        Some(self.world.merge(world).map_err(error))
     }
 
     fn global(&mut self, instance: u32, name: &'a str) -> Outcome<'a, Slot> {

@@ -18,8 +18,18 @@ pub const MAGIC: [u8; 8] = *b"wasm-out";
 /// Texts are cut off after this many bytes.
 pub const MAX_TEXT: usize = 480;
 
+/// Bytes before the first frame: the magic and the version.
+pub const PREAMBLE: usize = MAGIC.len() + 4;
+
 /// Bytes of a frame's header.
 pub const FRAME: usize = 9;
+
+/// Bytes of the frame that begins with these bytes; `None` as long as its header is not complete.
+#[must_use]
+pub fn frame_length(bytes: &[u8]) -> Option<usize> {
+    let (_, length) = bytes.first_chunk::<FRAME>()?.split_last_chunk::<4>()?;
+    Some(FRAME + u32::from_le_bytes(*length) as usize)
+}
 
 /// What kind of outcome.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

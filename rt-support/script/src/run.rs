@@ -115,6 +115,15 @@ pub fn run<'s, W: World<'s>>(
     assert!(slots.len() >= script.counts().values as usize);
     begin(sink)?;
     steps(script.steps(), world, slots, sink)?;
+    end(script, sink)
+}
+
+/// Writes what every stream of outcomes ends with. [`run()`] does this by itself; an engine with
+/// threads does it when the last thread has ended.
+///
+/// # Errors
+/// Where nobody listens any more.
+pub fn end(script: &Script<'_>, sink: &mut impl Sink) -> Result<(), Closed> {
     frame(sink, script.counts().steps, Kind::End, &[])
 }
 

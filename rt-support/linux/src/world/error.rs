@@ -45,6 +45,12 @@ pub enum Error<'a> {
         /// The address.
         base: u64,
     },
+    /// An object with a heap of structures, arrays or exceptions, which is for one thread, is to
+    /// be used on another.
+    ThreadHeap {
+        /// Its module name.
+        module: &'a str,
+    },
     /// An instance does not export this.
     Export {
         /// Its module name.
@@ -58,7 +64,7 @@ pub enum Error<'a> {
 
 impl Error<'_> {
     /// The lists of the world itself cannot grow.
-    pub(super) fn lists(errno: Errno) -> Self {
+    pub(crate) fn lists(errno: Errno) -> Self {
         Self::Map {
             what: "the list of instances",
             address: 0,
@@ -119,6 +125,11 @@ impl fmt::Display for Error<'_> {
                 f,
                 "the modules `{one}` and `{other}` are linked with each other, and both have a \
                  memory at {base:#x}; build one of them with `--memory-base relocate`"
+            ),
+            Self::ThreadHeap { module } => write!(
+                f,
+                "the module `{module}` has structures, arrays or exceptions, whose heap is for the \
+                 first thread alone"
             ),
             Self::Export { module, name, kind } => {
                 let kind = kind.name();

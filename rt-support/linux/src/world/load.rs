@@ -53,6 +53,10 @@ impl<'a> World<'a> {
         let object = Object::parse(bytes)?;
         check_cpu(object.meta(), &crate::has_feature)?;
         let heap = object.meta().header().gc_heap.get();
+        if heap != 0 && self.claim.is_none() {
+            let module = object.meta().module_name();
+            return Err(Error::ThreadHeap { module });
+        }
         let new = self.instances.len() as u32;
         let mut made = Made {
             regions: self.regions.len(),
@@ -69,8 +73,8 @@ impl<'a> World<'a> {
                 unsafe { map::release(region.address, region.bytes) };
             }
             self.regions.truncate(made.regions);
-        } else {
-            self.claim.heap_wish(heap);
+        } else if let Some(claim) = &mut self.claim {
+            claim.heap_wish(heap);
         }
         loaded
     }

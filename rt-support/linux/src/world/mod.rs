@@ -13,10 +13,13 @@
 //! is invoked ([`places`]). Instances that call each other and both have such a memory are
 //! refused; build one of them with `--memory-base relocate`. (An imported memory is always found
 //! by relocation.)
+//!
+//! Each thread that runs compiled code has a world of its own ([`World::fork`]).
 
 mod error;
 mod load;
 mod places;
+mod threads;
 
 pub use error::Error;
 pub use load::LoadOptions;
@@ -99,8 +102,11 @@ struct Region {
 
 /// The instances of this process. There is one world at a time.
 pub struct World<'a> {
-    claim: Claim,
+    /// `None` in a world for another thread.
+    claim: Option<Claim>,
     stack: StackArea,
+    /// Instances that came with [`World::fork`].
+    shared: usize,
     instances: List<Loaded<'a>>,
     /// Positions in `instances`, by ascending address of the image.
     order: List<u32>,
@@ -118,16 +124,10 @@ impl<'a> World<'a> {
     pub fn new(options: &WorldOptions) -> Result<Self, Error<'a>> {
         let mut claim = Claim::take().ok_or(Error::Taken)?;
         claim.heap(options.heap);
-        let stack = StackArea::new(options.stack_bytes);
-        let stack = stack.map_err(|errno| Error::Map {
-            what: "the stack",
-            address: 0,
-            bytes: options.stack_bytes,
-            errno,
-        })?;
         Ok(Self {
-            claim,
-            stack,
+            claim: Some(claim),
+            stack: stack(options)?,
+            shared: 0,
             instances: List::new(),
             order: List::new(),
             names: List::new(),
@@ -159,15 +159,17 @@ impl<'a> World<'a> {
 
     /// Gives the program its arguments, its environment and its memory, which is the one that
     /// this instance exports as `memory`: WASI functions work on that. Everything that an earlier
-    /// program had open is forgotten.
+    /// program had open is forgotten. In a world for another thread it does nothing.
     pub fn begin(&mut self, program: &'a dyn Program, id: InstanceId) {
         let memory = self.export(id, "memory", Kind::Memory);
         let descriptor = memory.map_or(0, |source| source.address);
         let descriptor: *const MemoryDescriptor =
             core::ptr::with_exposed_provenance(descriptor as usize);
-        // SAFETY: the descriptor is in an image, which stays as long as the claim; nothing runs,
-        // since this world is exclusively borrowed.
-        unsafe { self.claim.begin(program, descriptor) };
+        if let Some(claim) = &mut self.claim {
+            // SAFETY: the descriptor is in an image, which stays as long as the claim; nothing
+            // runs, since this world is exclusively borrowed.
+            unsafe { claim.begin(program, descriptor) };
+        }
     }
 
     /// Initialises an instance: globals, segments, the start function.
@@ -252,7 +254,8 @@ impl<'a> World<'a> {
     #[must_use]
     pub fn object_kind(&self, reference: u64) -> Option<u32> {
         let mut kind = [0; 4];
-        let descriptor = self.claim.object_descriptor(reference)?;
+        let claim = self.claim.as_ref()?;
+        let descriptor = claim.object_descriptor(reference)?;
         let at = descriptor.checked_add(TYPE_KIND_OFFSET as u64)?;
         self.read(at, &mut kind).then(|| u32::from_le_bytes(kind))
     }
@@ -323,10 +326,21 @@ impl<'a> Instances<'a> for World<'a> {
             return false;
         }
         let from: *const u8 = core::ptr::with_exposed_provenance(address as usize);
-        // SAFETY: inside a loaded image, all of which can be read; no compiled code runs now.
+        // SAFETY: inside a loaded image, all of which can be read. Where other threads run, the
+        // length of a shared memory may change meanwhile: either value is right.
         unsafe { from.copy_to_nonoverlapping(bytes.as_mut_ptr(), bytes.len()) };
         true
     }
+}
+
+/// The stack of a world.
+fn stack<'a>(options: &WorldOptions) -> Result<StackArea, Error<'a>> {
+    StackArea::new(options.stack_bytes).map_err(|errno| Error::Map {
+        what: "the stack",
+        address: 0,
+        bytes: options.stack_bytes,
+        errno,
+    })
 }
 
 /// What a fault is looked up in, apart from the stack that is in use meanwhile.

@@ -66,6 +66,8 @@ pub struct Places {
     ready: Option<u32>,
     /// Instances found by `reach`, in the order in which they were.
     reached: List<u32>,
+    /// Threads that may use what is in place.
+    threads: u32,
 }
 
 impl Places {
@@ -76,7 +78,28 @@ impl Places {
             back_links: List::new(),
             ready: None,
             reached: List::new(),
+            threads: 0,
         }
+    }
+
+    /// From now on nothing is moved, until [`Places::thaw`] has been called as often.
+    pub fn freeze(&mut self) {
+        self.threads += 1;
+    }
+
+    /// See [`Places::freeze`].
+    pub fn thaw(&mut self) {
+        self.threads = self.threads.saturating_sub(1);
+    }
+
+    /// Adds the memories that another thread's instances have, those from `own` on, which are the
+    /// instances from `first` on here.
+    pub fn take(&mut self, other: &Self, own: u32, first: u32) -> Result<()> {
+        for memory in other.memories.iter() {
+            let owner = memory.owner - own + first;
+            self.add(Memory { owner, ..*memory })?;
+        }
+        Ok(())
     }
 
     /// Says that code of `new`, the instance loaded last, may have code of `other` run, and the
@@ -153,7 +176,7 @@ impl Places {
         self.memories.push(memory)
     }
 
-    /// Moves away whatever is in this range.
+    /// Moves away whatever is in this range. While threads run this fails with `BUSY`.
     ///
     /// # Safety
     /// Nothing runs, and nobody refers to a memory.
@@ -161,6 +184,9 @@ impl Places {
         self.ready = None;
         for memory in self.memories.iter_mut() {
             if memory.away.is_none() && memory.overlaps(place) {
+                if self.threads > 0 {
+                    return Err(Errno::BUSY);
+                }
                 // SAFETY: the caller's promise.
                 unsafe { move_away(memory) }?;
             }
