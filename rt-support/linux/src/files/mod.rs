@@ -340,3 +340,6 @@ fn timestamps(accessed: NewTime, modified: NewTime) -> Result<Timestamps> {
         last_modification: time(modified)?,
     })
 }
+
+#[cfg(test)]
+mod tests;
