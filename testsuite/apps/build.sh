@@ -4,6 +4,7 @@
 # Builds every sample's .wasm from its source, with Debian 12's packages and nothing else:
 #
 #   clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32          C
+#   clang-22 lld-22                                              C with setjmp
 #   rustc-web cargo-web rust-web-src lld-22 wasi-libc            Rust
 #
 # usage: build.sh [OUTPUT-DIRECTORY]      (default: beside the sources)
@@ -19,6 +20,8 @@ mkdir -p "$out"
 out=$(CDPATH='' cd -- "$out" && pwd)
 
 clang=clang-19
+# The first clang that makes the exceptions of WebAssembly 3.0.
+new_clang=clang-22
 sysroot_lib=/usr/lib/wasm32-wasi
 sysroot_include=/usr/include/wasm32-wasi
 builtins=/usr/lib/llvm-19/lib/clang/19/lib/wasi/libclang_rt.builtins-wasm32.a
@@ -40,6 +43,7 @@ need "$rustc" rustc-web
 need "$cargo" cargo-web
 need "$rust_src/Cargo.lock" rust-web-src
 need "$rust_lld" lld-22
+need "$new_clang" clang-22
 if [ -n "$missing" ]; then
     echo "build.sh: missing packages:$missing" >&2
     echo "build.sh: install them with: apt-get install$missing" >&2
@@ -54,7 +58,7 @@ c_flags="--target=wasm32-wasi -O2 -std=gnu11 -Wall -Wextra -Werror
 ld_flags="-nostdlib -L$sysroot_lib $sysroot_lib/crt1-command.o -lc $builtins -Wl,--strip-debug"
 
 # The stack comes first in memory, so that its overflow is an access below address 0.
-build_c() { # SOURCE OUTPUT [LINKER-FLAG...]
+build_c() { # SOURCE OUTPUT [LINKER-FLAG-OR-SOURCE...]
     source=$1 output=$2
     shift 2
     echo "build.sh: $output" >&2
@@ -71,6 +75,13 @@ for app in bounds clock count divide env exit42 files indirect lines numbers rec
     stderr unreachable; do
     build_c "$app.c" "$app.wasm"
 done
+
+(
+    clang=$new_clang
+    c_flags="$c_flags -Wno-deprecated -mllvm -wasm-enable-sjlj -mllvm -wasm-use-legacy-eh=false
+        -mexception-handling"
+    build_c jump.c jump.wasm setjmp.c
+)
 
 # Debian's Rust has no standard library for wasm32-wasip1: it is built here, from Debian's source.
 echo "build.sh: hello.wasm" >&2

@@ -77,6 +77,7 @@ pub const APPS: &[Tool] = &[
         &["rust-web-src"],
     ),
     file("/usr/lib/llvm-22/bin/wasm-ld", &["lld-22"]),
+    program("clang-22", &["clang-22"]),
 ];
 
 /// Measures: the compilers that are compared, Debian's WebAssembly tools, valgrind.
