@@ -5,6 +5,7 @@ use crate::judge::Failure;
 use crate::value::{Argument, Pattern};
 use std::collections::HashMap;
 use wasm_aot_compiler::WasmFeatures;
+use wasm_aot_script::format::MAX_THREAD_DEPTH;
 use wast::lexer::Lexer;
 use wast::parser::{self, ParseBuffer};
 use wast::token::{Id, Span};
@@ -131,7 +132,7 @@ impl Plan {
             line_of: &line_of,
             plan: Plan::default(),
             scope: Scope::default(),
-            in_thread: false,
+            depth: 0,
         };
         walk.spectest(features);
         for directive in script.directives {
@@ -155,7 +156,8 @@ struct Walk<'w> {
     line_of: &'w dyn Fn(Span) -> usize,
     plan: Plan,
     scope: Scope,
-    in_thread: bool,
+    /// How deep inside of threads.
+    depth: usize,
 }
 
 impl Walk<'_> {
@@ -376,9 +378,9 @@ impl Walk<'_> {
 
     /// A thread sees of what is outside the shared module alone.
     fn thread(&mut self, line: usize, thread: WastThread<'_>) {
-        if self.in_thread {
-            let why = "a thread inside of a thread";
-            return self.add(line, "thread", What::Nonsense(why.into()));
+        if self.depth == MAX_THREAD_DEPTH {
+            let why = format!("threads more than {MAX_THREAD_DEPTH} deep inside of each other");
+            return self.add(line, "thread", What::Nonsense(why));
         }
         let number = self.plan.threads;
         self.plan.threads += 1;
@@ -392,11 +394,11 @@ impl Walk<'_> {
         self.add(line, "thread", What::Thread(number));
         self.scope.threads.insert(thread.name.name().into(), number);
         let outside = std::mem::replace(&mut self.scope, inside);
-        self.in_thread = true;
+        self.depth += 1;
         for directive in thread.directives {
             self.directive(directive);
         }
-        self.in_thread = false;
+        self.depth -= 1;
         self.scope = outside;
         self.add(line, "thread", What::EndThread);
     }

@@ -299,7 +299,17 @@ const TRAPS: &[(&str, &[TrapCode])] = &[
     // The interpreter says which element.
     ("uninitialized element", &[TrapCode::UninitializedElement]),
     ("undefined element", &[TrapCode::UndefinedElement]),
-    // It says what is null; one instruction of the machine checks all of them.
+    // Who says what is null, and who does not.
+    (
+        "null reference",
+        &[
+            TrapCode::NullFunction,
+            TrapCode::NullStructure,
+            TrapCode::NullArray,
+            TrapCode::NullI31,
+            TrapCode::NullException,
+        ],
+    ),
     ("null function reference", &[TrapCode::NullReference]),
     ("null structure reference", &[TrapCode::NullReference]),
     ("null array reference", &[TrapCode::NullReference]),

@@ -176,7 +176,7 @@ struct Scoped<'scope, 'env, 'a> {
 }
 
 impl<'scope, 'a: 'scope> Threads<'a, Output> for Scoped<'scope, '_, 'a> {
-    fn spawn(&mut self, thread: u32, work: Work<'a, Output>) -> Option<Result<(), Errno>> {
+    fn spawn(&mut self, thread: u32, work: Work<'a, Output, Self>) -> Option<Result<(), Errno>> {
         let spawned = Builder::new().spawn_scoped(self.scope, || work.run());
         Some(match spawned {
             Ok(handle) => {
@@ -193,6 +193,13 @@ impl<'scope, 'a: 'scope> Threads<'a, Output> for Scoped<'scope, '_, 'a> {
     fn join(&mut self, thread: u32) -> Option<World<'a>> {
         // A thread that panicked has said so; its world is lost.
         self.handles.remove(&thread)?.join().ok()
+    }
+
+    fn inner(&self) -> Self {
+        Self {
+            scope: self.scope,
+            handles: HashMap::new(),
+        }
     }
 }
 

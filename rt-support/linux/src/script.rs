@@ -72,6 +72,7 @@ pub fn engine_with<'a, S: Sink + Clone, T: Threads<'a, S>>(
         values: counts.values,
         sink: sink.clone(),
         threads,
+        count: counts.threads,
     };
     let mut slots = filled(counts.values, [0; 2]).map_err(EngineError::Memory)?;
     if counts.threads == 0 {
@@ -81,12 +82,7 @@ pub fn engine_with<'a, S: Sink + Clone, T: Threads<'a, S>>(
     let sink = &mut Whole::new(sink, 0);
     let steps = script.steps();
     let result = run::begin(sink).and_then(|()| run::steps(steps, &mut world, &mut slots, sink));
-    // Nothing may run any more when the world goes.
-    for thread in 0..counts.threads {
-        if let Some(other) = world.threads.join(thread) {
-            world.world.merge(other).map_err(EngineError::World)?;
-        }
-    }
+    world.join_all(counts.threads).map_err(EngineError::World)?;
     let result = result.and_then(|()| run::end(&script, sink));
     result.map_err(|Closed| EngineError::Closed)
 }
@@ -100,13 +96,16 @@ fn filled<T: Copy>(count: u32, value: T) -> Result<List<T>, Errno> {
 }
 
 /// How threads are begun and waited for.
-pub trait Threads<'a, S> {
+pub trait Threads<'a, S>: Sized {
     /// Has a new thread call [`Work::run`]; the number has not been used before. `None` where
     /// there are no threads.
-    fn spawn(&mut self, thread: u32, work: Work<'a, S>) -> Option<Result<(), Errno>>;
+    fn spawn(&mut self, thread: u32, work: Work<'a, S, Self>) -> Option<Result<(), Errno>>;
 
-    /// Waits until the thread ends; gives what [`Work::run`] gave, once.
+    /// Waits until a thread begun here ends; gives what [`Work::run`] gave, once.
     fn join(&mut self, thread: u32) -> Option<World<'a>>;
+
+    /// The same for the threads that a thread begins.
+    fn inner(&self) -> Self;
 }
 
 /// There are none.
@@ -114,40 +113,50 @@ pub trait Threads<'a, S> {
 pub struct NoThreads;
 
 impl<'a, S> Threads<'a, S> for NoThreads {
-    fn spawn(&mut self, _: u32, _: Work<'a, S>) -> Option<Result<(), Errno>> {
+    fn spawn(&mut self, _: u32, _: Work<'a, S, Self>) -> Option<Result<(), Errno>> {
         None
     }
 
     fn join(&mut self, _: u32) -> Option<World<'a>> {
         None
     }
+
+    fn inner(&self) -> Self {
+        Self
+    }
 }
 
 /// What a thread does.
-pub struct Work<'a, S> {
+pub struct Work<'a, S, T> {
     world: World<'a>,
     modules: List<Option<&'a [u8]>>,
     instances: List<Option<InstanceId>>,
     steps: Steps<'a>,
     slots: List<Slot>,
     sink: S,
+    threads: T,
+    /// Threads of the script.
+    count: u32,
 }
 
-impl<'a, S: Sink + Clone> Work<'a, S> {
+impl<'a, S: Sink + Clone, T: Threads<'a, S>> Work<'a, S, T> {
     /// Does it; gives the world in which it did.
     pub fn run(self) -> World<'a> {
-        let mut slots = self.slots;
+        let (mut slots, mut threads) = (self.slots, self.threads);
         let mut world = ScriptWorld {
             world: self.world,
             modules: self.modules,
             instances: self.instances,
             values: slots.len() as u32,
             sink: self.sink.clone(),
-            threads: &mut NoThreads,
+            threads: &mut threads,
+            count: self.count,
         };
         let mut sink = Whole::new(&self.sink, outcome::PREAMBLE);
         // Where nobody listens any more, the script's own thread finds that out as well.
         let _ = run::steps(self.steps, &mut world, &mut slots, &mut sink);
+        // What cannot be remembered stays loaded all the same.
+        let _ = world.join_all(self.count);
         world.world
     }
 }
@@ -202,6 +211,8 @@ struct ScriptWorld<'a, 't, S, T> {
     values: u32,
     sink: S,
     threads: &'t mut T,
+    /// Threads of the script.
+    count: u32,
 }
 
 /// What there is to say about a step.
@@ -261,8 +272,18 @@ impl<S, T> ScriptWorld<'_, '_, S, T> {
 }
 
 impl<'a, S: Sink + Clone, T: Threads<'a, S>> ScriptWorld<'a, '_, S, T> {
+    /// Waits for every thread begun here: nothing may run any more when the world goes.
+    fn join_all(&mut self, threads: u32) -> Result<(), Error<'a>> {
+        for thread in 0..threads {
+            if let Some(other) = self.threads.join(thread) {
+                self.world.merge(other)?;
+            }
+        }
+        Ok(())
+    }
+
     /// What a thread needs to run these steps.
-    fn work(&mut self, steps: Steps<'a>) -> Result<Work<'a, S>, Error<'a>> {
+    fn work(&mut self, steps: Steps<'a>) -> Result<Work<'a, S, T>, Error<'a>> {
         let mut needed = List::new();
         for (_, step) in steps.clone() {
             let (Step::Register { instance, .. }
@@ -291,6 +312,8 @@ impl<'a, S: Sink + Clone, T: Threads<'a, S>> ScriptWorld<'a, '_, S, T> {
             steps,
             slots,
             sink: self.sink.clone(),
+            threads: self.threads.inner(),
+            count: self.count,
         })
     }
 }

@@ -27,6 +27,9 @@ pub const MAGIC: [u8; 8] = *b"wasm-scr";
 /// Bytes of the header.
 pub const HEADER: usize = 40;
 
+/// The most threads that are begun inside of each other.
+pub const MAX_THREAD_DEPTH: usize = 8;
+
 /// An object begins at a multiple of this from the script's start.
 pub const OBJECT_ALIGNMENT: usize = 16;
 
@@ -144,7 +147,8 @@ pub enum Step<'a> {
         /// What it holds.
         shape: Shape,
     },
-    /// Run the next `steps` steps in a thread of their own. They hold no such step again.
+    /// Run the next `steps` steps in a thread of their own. Among them may be such a step again, up
+    /// to [`MAX_THREAD_DEPTH`] deep.
     Thread {
         /// The thread's number.
         thread: u32,
@@ -287,9 +291,14 @@ impl<'a> Script<'a> {
     fn check(&self) -> Result<(), ScriptError> {
         let counts = self.counts;
         let mut steps = self.steps();
-        let mut thread_ends = 0;
+        // Where the threads end that the present step is in, the innermost last.
+        let mut ends = [0; MAX_THREAD_DEPTH];
+        let mut depth = 0;
         while steps.next < steps.end {
             let position = steps.next;
+            while depth > 0 && ends[depth - 1] <= position {
+                depth -= 1;
+            }
             let wrong = |what| ScriptError::Step {
                 step: position,
                 what,
@@ -324,20 +333,16 @@ impl<'a> Script<'a> {
                 }
                 Step::Thread { thread, steps } => {
                     below(thread, counts.threads, NO_THREAD)?;
-                    if position < thread_ends {
-                        return Err(wrong("a thread inside of a thread"));
-                    }
-                    thread_ends = position.saturating_add(1).saturating_add(steps);
-                    if thread_ends > counts.steps {
+                    let enclosing = depth.checked_sub(1).map_or(counts.steps, |last| ends[last]);
+                    let end = position.saturating_add(1).saturating_add(steps);
+                    if end > enclosing {
                         return Err(wrong("a thread with more steps than there are"));
                     }
+                    let place = ends.get_mut(depth);
+                    *place.ok_or(wrong("threads too deep inside of each other"))? = end;
+                    depth += 1;
                 }
-                Step::Wait { thread } => {
-                    below(thread, counts.threads, NO_THREAD)?;
-                    if position < thread_ends {
-                        return Err(wrong("a thread that waits for a thread"));
-                    }
-                }
+                Step::Wait { thread } => below(thread, counts.threads, NO_THREAD)?,
             }
         }
         if steps.reader.at == self.bytes.len() {
@@ -483,7 +488,7 @@ impl<'a> Reader<'a> {
 #[cfg(all(test, feature = "write"))]
 mod tests {
     use super::*;
-    use crate::write::sample;
+    use crate::write::{Writer, sample};
     use std::vec::Vec;
 
     /// Reads everything there is to read.
@@ -550,6 +555,27 @@ mod tests {
                 let _ = walk(&damaged);
             }
         }
+    }
+
+    #[test]
+    fn threads_inside_of_each_other_have_a_limit() {
+        let nested = |depth: usize, long: bool| {
+            let mut writer = Writer::default();
+            for _ in 0..depth {
+                writer.thread(0);
+            }
+            writer.wait(0);
+            (0..depth).for_each(|_| writer.end_thread());
+            let mut bytes = writer.finish();
+            if long && depth > 1 {
+                // The second thread gets a step more than the first has.
+                bytes[HEADER + 9 + 5] += 1;
+            }
+            bytes
+        };
+        walk(&nested(MAX_THREAD_DEPTH, false)).unwrap();
+        assert!(walk(&nested(MAX_THREAD_DEPTH + 1, false)).is_err());
+        assert!(walk(&nested(2, true)).is_err());
     }
 
     #[test]

@@ -439,6 +439,8 @@ mod tests {
             refused.clone(),
             refused.clone(),
             refused.clone(),
+            refused.clone(),
+            refused.clone(),
             refused,
             Some(Outcome::Values(vec![[0, RefKind::Null as u64]])),
         ];

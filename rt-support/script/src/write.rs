@@ -10,8 +10,9 @@ use alloc::vec::Vec;
 pub struct Writer {
     steps: Vec<u8>,
     counts: Counts,
-    /// Steps that a thread still lacks.
-    in_thread: Option<(usize, u32)>,
+    /// Of each thread that has begun and not ended: where its number of steps stands, and the
+    /// position of its first one.
+    threads: Vec<(usize, u32)>,
 }
 
 impl Writer {
@@ -84,14 +85,14 @@ impl Writer {
     pub fn thread(&mut self, thread: u32) -> u32 {
         self.counts.threads = self.counts.threads.max(thread + 1);
         let position = self.step(format::THREAD, thread);
-        self.in_thread = Some((self.steps.len(), self.counts.steps));
+        self.threads.push((self.steps.len(), self.counts.steps));
         self.u32(0);
         position
     }
 
-    /// Ends the thread that [`Writer::thread`] began.
+    /// Ends the thread that [`Writer::thread`] began last.
     pub fn end_thread(&mut self) {
-        if let Some((at, first)) = self.in_thread.take() {
+        if let Some((at, first)) = self.threads.pop() {
             let steps = self.counts.steps - first;
             self.steps[at..at + 4].copy_from_slice(&steps.to_le_bytes());
         }
@@ -165,6 +166,9 @@ pub(crate) fn sample() -> Vec<u8> {
     writer.thread(0);
     writer.module(1, b"");
     writer.instantiate(1, 1);
+    writer.thread(1);
+    writer.wait(1);
+    writer.end_thread();
     writer.end_thread();
     writer.wait(0);
     writer.invoke(1, "e", &[[7, 0]], &[Shape::Exception]);
