@@ -21,6 +21,7 @@ use core::panic::PanicInfo;
 use sel4_boot::space;
 use sel4_boot::startup::{Startup, flags};
 use wasm_aot_object::signature::Signature;
+use wasm_aot_runtime::enter;
 use wasm_aot_runtime::values::{self, Results, ValueError};
 
 /// Arguments and results of a function, at most.
@@ -52,7 +53,7 @@ extern "C" fn script_call(trampoline: u64, callee: u64, slots: *mut [u64; 2]) ->
     // trampoline for its type; the slots are as many as its arguments and results need.
     unsafe {
         match trampoline {
-            0 => function(callee)(),
+            0 => call_plain(callee),
             _ => call_through(trampoline, callee, slots),
         }
     }
@@ -79,16 +80,14 @@ fn run(startup: &Startup<'_>) {
     let page = startup.page;
     for address in startup.instantiate {
         // SAFETY: the root task took the address of an object's `fn()` of that name.
-        let instantiate = unsafe { function(address.get()) };
-        instantiate();
+        unsafe { call_plain(address.get()) };
     }
     if page.callee == 0 {
         return;
     }
     if page.trampoline == 0 {
         // SAFETY: the root task checked that the type of this export is `fn()`.
-        let callee = unsafe { function(page.callee) };
-        callee();
+        unsafe { call_plain(page.callee) };
         return;
     }
     let invoked = page.flags & flags::INVOKE != 0;
@@ -121,20 +120,16 @@ fn run(startup: &Startup<'_>) {
 /// They belong together, and there are as many slots as the function has arguments and results.
 unsafe fn call_through(trampoline: u64, callee: u64, slots: *mut [u64; 2]) {
     // SAFETY: the caller's promise; the addresses are not null.
-    unsafe {
-        let trampoline: unsafe extern "C" fn(*const (), *mut [u64; 2]) =
-            core::mem::transmute(trampoline as *const ());
-        trampoline(callee as *const (), slots);
-    }
+    unsafe { enter(trampoline as *const (), callee, slots as u64) };
 }
 
-/// The function at an address.
+/// Calls the function at an address.
 ///
 /// # Safety
 /// There is a `fn()` of the System V convention.
-unsafe fn function(address: u64) -> extern "C" fn() {
+unsafe fn call_plain(address: u64) {
     // SAFETY: the caller's promise; the address is not null.
-    unsafe { core::mem::transmute(address as *const ()) }
+    unsafe { enter(address as *const (), 0, 0) };
 }
 
 /// Says why the app cannot go on, and ends it.
