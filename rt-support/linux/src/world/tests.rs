@@ -2,6 +2,7 @@
 //! Worlds of modules compiled here and now.
 
 mod heap;
+mod memory;
 mod wasi;
 
 use super::*;

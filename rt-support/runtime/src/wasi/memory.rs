@@ -2,6 +2,7 @@
 //! The program's memory, seen from the host: every access is checked first.
 
 use crate::errno::{Errno, Result};
+use core::sync::atomic::{AtomicU64, Ordering};
 use wasm_aot_object::descriptor::MemoryDescriptor;
 
 /// The accessible part of a linear memory during one host call.
@@ -16,19 +17,23 @@ pub(super) type Range = (u32, u32);
 
 impl Memory {
     /// # Safety
-    /// The descriptor is null or describes a memory that is accessible as far as it says, by
-    /// nobody else while the value lives.
+    /// The descriptor is null or describes a memory that is accessible as far as it says. Where
+    /// that is a shared memory, other threads of the program may change its bytes meanwhile: what
+    /// is decided on must be copied out first ([`Memory::copy`]).
     pub unsafe fn new(descriptor: *const MemoryDescriptor) -> Self {
-        // SAFETY: the caller's promise.
-        match unsafe { descriptor.as_ref() } {
-            Some(descriptor) => Self {
-                base: core::ptr::with_exposed_provenance_mut(descriptor.base as usize),
-                length: descriptor.byte_length,
-            },
-            None => Self {
+        if descriptor.is_null() {
+            return Self {
                 base: core::ptr::dangling_mut(),
                 length: 0,
-            },
+            };
+        }
+        // SAFETY: the caller's promise. The base never changes; the length may grow at any time.
+        unsafe {
+            let length = (&raw const (*descriptor).byte_length).cast_mut();
+            Self {
+                base: core::ptr::with_exposed_provenance_mut((*descriptor).base as usize),
+                length: AtomicU64::from_ptr(length).load(Ordering::Acquire),
+            }
         }
     }
 
@@ -72,10 +77,20 @@ impl Memory {
         self.write(pointer, &value.to_le_bytes())
     }
 
+    /// Copies bytes out, as many as there is room for.
+    pub fn copy(&self, pointer: u32, to: &mut [u8]) -> Result<()> {
+        let length = u32::try_from(to.len()).map_err(|_| Errno::FAULT)?;
+        let from = self.start((pointer, length))?;
+        // SAFETY: inside the memory, which is not where the host's values are.
+        unsafe { from.copy_to_nonoverlapping(to.as_mut_ptr(), to.len()) };
+        Ok(())
+    }
+
     /// Copies `N` bytes out.
     pub fn read<const N: usize>(&self, pointer: u32) -> Result<[u8; N]> {
-        let bytes = self.bytes((pointer, N as u32))?;
-        bytes.try_into().map_err(|_| Errno::FAULT)
+        let mut bytes = [0; N];
+        self.copy(pointer, &mut bytes)?;
+        Ok(bytes)
     }
 
     /// Element `index` of an array of pointer and length pairs (`iovec`).

@@ -8,25 +8,44 @@ use super::fd::{Descriptor, Target};
 use super::memory::Range;
 use crate::errno::{Errno, Result};
 use crate::platform::{FileType, OpenHow, StatusFlags};
+use core::ops::Deref;
 
 /// The longest path, as on Linux.
 const MAX_PATH: u32 = 4096;
 
+/// A path, copied out of the program's memory: what has been checked of it stays so.
+struct Path {
+    bytes: [u8; MAX_PATH as usize],
+    length: usize,
+}
+
+impl Deref for Path {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
 impl Call<'_> {
     /// A path in the program's memory: UTF-8, without zero bytes.
-    fn path(&self, range: Range) -> Result<&[u8]> {
-        let bytes = self.memory.bytes(range)?;
-        if range.1 == 0 {
+    fn path(&self, (pointer, length): Range) -> Result<Path> {
+        self.memory.bytes((pointer, length))?;
+        if length == 0 {
             return Err(Errno::NOENT);
         }
-        if range.1 >= MAX_PATH {
+        if length >= MAX_PATH {
             return Err(Errno::NAMETOOLONG);
         }
-        if bytes.contains(&0) {
+        let length = length as usize;
+        let mut bytes = [0; MAX_PATH as usize];
+        self.memory.copy(pointer, &mut bytes[..length])?;
+        let path = Path { bytes, length };
+        if path.contains(&0) {
             return Err(Errno::INVAL);
         }
-        core::str::from_utf8(bytes).map_err(|_| Errno::ILSEQ)?;
-        Ok(bytes)
+        core::str::from_utf8(&path).map_err(|_| Errno::ILSEQ)?;
+        Ok(path)
     }
 
     fn follow(lookup: u32) -> Result<bool> {
@@ -79,14 +98,14 @@ impl Call<'_> {
         if self.fds.is_full() {
             return Err(Errno::MFILE);
         }
-        let handle = match files.open_at(directory, path, &how) {
+        let handle = match files.open_at(directory, &path, &how) {
             // Programs ask for every right and expect to be given what there is.
             Err(Errno::ISDIR) if how.write && !how.create && !how.truncate => {
                 let how = OpenHow {
                     write: false,
                     ..how
                 };
-                files.open_at(directory, path, &how)?
+                files.open_at(directory, &path, &how)?
             }
             other => other?,
         };
@@ -123,7 +142,7 @@ impl Call<'_> {
         result: u32,
     ) -> Result<()> {
         let (files, directory) = self.directory(fd, rights::PATH_FILESTAT_GET)?;
-        let stat = files.stat_at(directory, self.path(path)?, Self::follow(lookup)?)?;
+        let stat = files.stat_at(directory, &self.path(path)?, Self::follow(lookup)?)?;
         self.write_stat(dialect, &stat, result)
     }
 
@@ -139,22 +158,22 @@ impl Call<'_> {
         let (accessed, modified) = abi::new_times(accessed, modified, flags)?;
         let (files, directory) = self.directory(fd, rights::PATH_FILESTAT_SET_TIMES)?;
         let follow = Self::follow(lookup)?;
-        files.set_times_at(directory, self.path(path)?, follow, accessed, modified)
+        files.set_times_at(directory, &self.path(path)?, follow, accessed, modified)
     }
 
     pub(super) fn path_create_directory(&mut self, fd: u32, path: Range) -> Result<()> {
         let (files, directory) = self.directory(fd, rights::PATH_CREATE_DIRECTORY)?;
-        files.create_dir_at(directory, self.path(path)?)
+        files.create_dir_at(directory, &self.path(path)?)
     }
 
     pub(super) fn path_remove_directory(&mut self, fd: u32, path: Range) -> Result<()> {
         let (files, directory) = self.directory(fd, rights::PATH_REMOVE_DIRECTORY)?;
-        files.remove_dir_at(directory, self.path(path)?)
+        files.remove_dir_at(directory, &self.path(path)?)
     }
 
     pub(super) fn path_unlink_file(&mut self, fd: u32, path: Range) -> Result<()> {
         let (files, directory) = self.directory(fd, rights::PATH_UNLINK_FILE)?;
-        files.unlink_at(directory, self.path(path)?)
+        files.unlink_at(directory, &self.path(path)?)
     }
 
     pub(super) fn path_rename(
@@ -166,7 +185,7 @@ impl Call<'_> {
     ) -> Result<()> {
         let (files, directory) = self.directory(fd, rights::PATH_RENAME_SOURCE)?;
         let (_, to_directory) = self.directory(to_fd, rights::PATH_RENAME_TARGET)?;
-        files.rename_at(directory, self.path(path)?, to_directory, self.path(to)?)
+        files.rename_at(directory, &self.path(path)?, to_directory, &self.path(to)?)
     }
 
     pub(super) fn path_link(
@@ -183,7 +202,7 @@ impl Call<'_> {
             // A link to what a symbolic link points at could be made to leave the directory.
             return Err(Errno::INVAL);
         }
-        files.link_at(directory, self.path(path)?, to_directory, self.path(to)?)
+        files.link_at(directory, &self.path(path)?, to_directory, &self.path(to)?)
     }
 
     pub(super) fn path_symlink(&mut self, contents: Range, fd: u32, path: Range) -> Result<()> {
@@ -193,7 +212,7 @@ impl Call<'_> {
             // It would not lead out of the directory here, but for whoever finds it later.
             return Err(Errno::PERM);
         }
-        files.symlink_at(contents, directory, self.path(path)?)
+        files.symlink_at(&contents, directory, &self.path(path)?)
     }
 
     pub(super) fn path_readlink(
@@ -205,12 +224,9 @@ impl Call<'_> {
     ) -> Result<()> {
         let (files, directory) = self.directory(fd, rights::PATH_READLINK)?;
         self.memory.bytes((result, 4))?;
-        // Path and buffer may overlap in the program's memory.
-        let mut copy = [0; MAX_PATH as usize];
+        // A copy: path and buffer may overlap in the program's memory.
         let path = self.path(path)?;
-        let copy = &mut copy[..path.len()];
-        copy.copy_from_slice(path);
-        let length = files.read_link_at(directory, copy, self.memory.bytes_mut(buffer)?)?;
+        let length = files.read_link_at(directory, &path, self.memory.bytes_mut(buffer)?)?;
         self.memory.write_u32(result, length as u32)
     }
 }
