@@ -114,6 +114,8 @@ pub struct Report {
     exports: Vec<Entity>,
     functions: Vec<Function>,
     largest_frame_bytes: u32,
+    /// What the module asks for; 0 where it makes no objects.
+    gc_heap_bytes: u64,
     trap_sites: usize,
     address_map_entries: usize,
 }
@@ -175,6 +177,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Report, InspectError> {
         exports: exports(&meta),
         functions: functions(&meta),
         largest_frame_bytes: header.largest_frame.get(),
+        gc_heap_bytes: header.gc_heap.get(),
         trap_sites: traps.len(),
         address_map_entries: map.len(),
     })
@@ -372,6 +375,10 @@ impl fmt::Display for Report {
             self.largest_frame_bytes,
             self.trap_sites,
             self.address_map_entries
-        )
+        )?;
+        match self.gc_heap_bytes {
+            0 => Ok(()),
+            bytes => writeln!(f, "a heap of {bytes} bytes is asked for"),
+        }
     }
 }
