@@ -7,7 +7,7 @@ use crate::{map, run};
 use core::cell::UnsafeCell;
 use core::ops::Range;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{BorrowedFd, RawFd};
 use rustix::rand::{GetRandomFlags, getrandom};
@@ -93,6 +93,10 @@ static PROCESS: Process = Process {
     }),
 };
 
+/// The descriptor of the memory of the instance that has called a function of WASI last, null
+/// where it has none; its thunks write it ([`crate::world`]).
+pub(crate) static CALLER: AtomicPtr<MemoryDescriptor> = AtomicPtr::new(core::ptr::null_mut());
+
 /// The right to run a program in this process: there is one at a time.
 #[derive(Debug)]
 pub struct Claim(());
@@ -115,6 +119,7 @@ impl Claim {
     /// The program's memory stays, and nothing of it runs now. `program` stays until the claim is
     /// given back.
     pub unsafe fn begin(&mut self, program: &dyn Program, memory: *const MemoryDescriptor) {
+        CALLER.store(memory.cast_mut(), Ordering::Relaxed);
         // SAFETY: the caller's promise.
         unsafe {
             let program = core::mem::transmute::<&dyn Program, &'static dyn Program>(program);
@@ -331,6 +336,9 @@ impl Platform for Process {
     fn wasi(&self) -> Option<NonNull<Wasi>> {
         let state = self.wasi.get();
         // SAFETY: `Claim::begin` wrote it; the runtime uses one reference at a time.
-        unsafe { (*state).as_mut() }.map(NonNull::from)
+        let state = unsafe { (*state).as_mut() }?;
+        // SAFETY: `Claim::begin` or a thunk of a loaded instance wrote it; the memory stays.
+        unsafe { state.use_memory(CALLER.load(Ordering::Relaxed)) };
+        Some(NonNull::from(state))
     }
 }

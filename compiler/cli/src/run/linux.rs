@@ -92,8 +92,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         },
     };
     let mut world = World::new(&options).map_err(|error| anyhow!("{error}"))?;
-    let mut load = LoadOptions {
-        wasi: false,
+    world.begin(&given);
+    let load = LoadOptions {
+        wasi: true,
         unknown_imports_trap: arguments.app.unknown_imports_trap,
     };
     for ((name, object), preload) in modules.iter().zip(&arguments.preloads) {
@@ -105,11 +106,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             return ended(arguments, &stopped);
         }
     }
-    load.wasi = true;
     let file = arguments.file().display();
     let refused = |error: Error<'_>| anyhow!("{file}: {error}");
     let id = world.load(&object, &load).map_err(refused)?;
-    world.begin(&given, id);
     let invoked = arguments.app.invoke.as_deref();
     let name = invoked.unwrap_or("_start");
     let function = match world.function(id, name) {

@@ -2,6 +2,7 @@
 //! Loads an object: checks, links, maps, relocates.
 
 use super::places::Memory;
+use super::thunks::Thunks;
 use super::{Error, InstanceId, Loaded, MAX_INSTANCES, Region, World};
 use crate::list::List;
 use crate::map::{self, Access};
@@ -17,8 +18,8 @@ use wasm_aot_runtime::wasi;
 /// How an object is loaded.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LoadOptions {
-    /// The functions of WASI are there to be imported. They work on the program's memory
-    /// ([`World::begin`]), so only the program itself should import them.
+    /// The functions of WASI are there to be imported. They work on the memory that the instance
+    /// exports as `memory`.
     pub wasi: bool,
     /// Imported functions that nobody provides trap when called, instead of being an error.
     pub unknown_imports_trap: bool,
@@ -164,10 +165,20 @@ impl<'a> World<'a> {
         let to: *mut u8 = core::ptr::with_exposed_provenance_mut(address as usize);
         // SAFETY: just mapped, and nobody else's.
         let image = unsafe { core::slice::from_raw_parts_mut(to, layout.total as usize) };
+        let mut thunks = self.thunks(&object, address, options)?;
         let linker = Linker::new(&object, self);
+        let mut full = Ok(());
         object.load(image, address, &mut |symbol| {
+            if let Some(function) = wasi_function(symbol, options)
+                && linker.resolve(symbol).is_none()
+            {
+                let thunk = thunks.to(function);
+                full = full.and(thunk.map(drop));
+                return thunk.ok().map(Resolution::Address);
+            }
             resolve(&linker, &object, symbol, &made.bases, options)
         })?;
+        full.and(thunks.finish()).map_err(Error::lists)?;
         self.tables(&object, address)?;
         self.describe_memories(&object, address, made)?;
         for (range, access) in [
@@ -192,6 +203,44 @@ impl<'a> World<'a> {
         let loaded = Loaded { object, address };
         self.instances.push(loaded).map_err(Error::lists)?;
         Ok(InstanceId(new))
+    }
+
+    /// Makes room for the thunks of an object's WASI imports.
+    fn thunks(
+        &mut self,
+        object: &Object<'a>,
+        address: u64,
+        options: &LoadOptions,
+    ) -> Result<Thunks, Error<'a>> {
+        let imports = object.undefined();
+        let count = imports.filter(|symbol| wasi_function(symbol, options).is_some());
+        let bytes = Thunks::size(count.count());
+        if bytes == 0 {
+            return Ok(Thunks::new(0, 0, 0));
+        }
+        let what = "the thunks of host functions";
+        let place = self.reserve(what, 0, bytes)?;
+        self.commit(what, place, bytes)?;
+        let memory = self.exported_memory(object, address).unwrap_or(0);
+        Ok(Thunks::new(place, bytes, memory))
+    }
+
+    /// The descriptor of the memory that an object exports as `memory`, its own or an imported one.
+    fn exported_memory(&self, object: &Object<'a>, address: u64) -> Option<u64> {
+        let meta = object.meta();
+        let export = meta.export("memory")?;
+        let symbol = meta.str(export.symbol);
+        if export.kind() != Kind::Memory {
+            return None;
+        }
+        if let Some(offset) = object.symbol(symbol) {
+            return Some(address + offset);
+        }
+        let same = |import: &&ImportRecord| {
+            import.kind() == Kind::Memory && meta.str(import.symbol) == symbol
+        };
+        let import = meta.imports().iter().find(same)?;
+        Some(Linker::new(object, self).source(import)?.address)
     }
 
     fn same_place(&self, new: u32, object: &Object<'a>, one: &Memory, other: &Memory) -> Error<'a> {
@@ -411,7 +460,19 @@ fn descriptor<'a, T>(object: &Object<'a>, symbol: Str) -> Result<u64, Error<'a>>
         ))
 }
 
-/// What an undefined symbol becomes.
+/// The function of WASI that an import asks for.
+fn wasi_function(symbol: &UndefinedSymbol<'_>, options: &LoadOptions) -> Option<u64> {
+    let import = match symbol.kind {
+        UndefinedKind::Import(import) if options.wasi => import,
+        _ => return None,
+    };
+    let export = wasi::EXPORTS
+        .iter()
+        .find(|export| export.symbol == symbol.name)?;
+    (import.kind() == Kind::Function).then(|| export.address.expose_provenance() as u64)
+}
+
+/// What an undefined symbol becomes, unless it is a function of WASI.
 fn resolve<'a>(
     linker: &Linker<'_, 'a>,
     object: &Object<'a>,
@@ -430,12 +491,7 @@ fn resolve<'a>(
     match symbol.kind {
         UndefinedKind::Runtime(_) => host(&wasm_aot_runtime::COMPILED),
         UndefinedKind::Import(import) if import.kind() == Kind::Function => {
-            let function = if options.wasi {
-                host(wasi::EXPORTS)
-            } else {
-                None
-            };
-            function.or(options.unknown_imports_trap.then_some(Resolution::Trap))
+            options.unknown_imports_trap.then_some(Resolution::Trap)
         }
         UndefinedKind::MemoryBase(record) => {
             let relocated =

@@ -20,6 +20,7 @@ mod error;
 mod load;
 mod places;
 mod threads;
+mod thunks;
 
 pub use error::Error;
 pub use load::LoadOptions;
@@ -32,7 +33,7 @@ use places::Places;
 use wasm_aot_loader::Object;
 use wasm_aot_loader::instances::{Instance, Instances, Source, export_source};
 use wasm_aot_loader::trap::Module;
-use wasm_aot_object::descriptor::{MemoryDescriptor, TYPE_KIND_OFFSET};
+use wasm_aot_object::descriptor::TYPE_KIND_OFFSET;
 use wasm_aot_object::meta::{Kind, Meta};
 use wasm_aot_object::signature::Signature;
 use wasm_aot_symbols::INSTANTIATE_SUFFIX;
@@ -157,18 +158,13 @@ impl<'a> World<'a> {
         self.instances[id.index()].object.meta()
     }
 
-    /// Gives the program its arguments, its environment and its memory, which is the one that
-    /// this instance exports as `memory`: WASI functions work on that. Everything that an earlier
-    /// program had open is forgotten. In a world for another thread it does nothing.
-    pub fn begin(&mut self, program: &'a dyn Program, id: InstanceId) {
-        let memory = self.export(id, "memory", Kind::Memory);
-        let descriptor = memory.map_or(0, |source| source.address);
-        let descriptor: *const MemoryDescriptor =
-            core::ptr::with_exposed_provenance(descriptor as usize);
+    /// Gives the program its arguments, its environment, its directories. Everything that an
+    /// earlier program had open is forgotten. In a world for another thread it does nothing.
+    pub fn begin(&mut self, program: &'a dyn Program) {
         if let Some(claim) = &mut self.claim {
-            // SAFETY: the descriptor is in an image, which stays as long as the claim; nothing
-            // runs, since this world is exclusively borrowed.
-            unsafe { claim.begin(program, descriptor) };
+            // SAFETY: nothing runs, since this world is exclusively borrowed. An instance's thunks
+            // say which memory is used; before, there is none.
+            unsafe { claim.begin(program, core::ptr::null()) };
         }
     }
 

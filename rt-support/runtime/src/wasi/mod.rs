@@ -46,6 +46,15 @@ impl Wasi {
             fds: fd::Table::new(platform),
         }
     }
+
+    /// Says on which memory the functions work from now on: that of the instance which calls
+    /// them, where several of a program do.
+    ///
+    /// # Safety
+    /// As for [`Wasi::new`].
+    pub unsafe fn use_memory(&mut self, memory: *const MemoryDescriptor) {
+        self.memory = memory;
+    }
 }
 
 /// What a WASI function works with.

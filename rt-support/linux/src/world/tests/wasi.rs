@@ -131,12 +131,12 @@ fn with_program(check: impl FnOnce(&mut Run<'_>, &TempDir)) {
     let given = Given(fs::File::open(folder.path()).unwrap().into_raw_fd());
     let object = object("m", MODULE);
     let mut world = world();
+    world.begin(&given);
     let options = LoadOptions {
         wasi: true,
         ..LoadOptions::default()
     };
     let id = world.load(&object, &options).unwrap();
-    world.begin(&given, id);
     world.instantiate(id).unwrap();
     check(&mut Run { world, id }, &folder);
 }
@@ -313,4 +313,47 @@ fn descriptors_run_out_and_come_back() {
         assert_eq!(run.call("fd_close", &[3]), 0);
         assert_eq!(run.open(3, FILE, 0, FD_READ), errno::BADF);
     });
+}
+
+#[test]
+fn each_instance_calls_with_its_own_memory() {
+    let _turn = turn();
+    let text = r#"(module
+        (import "wasi_snapshot_preview1" "args_sizes_get"
+            (func $sizes (param i32 i32) (result i32)))
+        (table (export "table") 1 funcref) (elem (i32.const 0) $sizes)
+        (memory (export "memory") 1)
+        (func (export "ask") (param i32) (result i32)
+            (call $sizes (local.get 0) (i32.const 100)))
+        (func (export "ask_by_reference") (param i32) (result i32)
+            (call_indirect (param i32 i32) (result i32)
+                (local.get 0) (i32.const 100) (i32.const 0)))
+        (func (export "peek") (param i32) (result i32) (i32.load (local.get 0))))"#;
+    let (one, other) = (relocated("one", text), object("other", text));
+    let without = relocated(
+        "without",
+        &text.replace("(memory (export \"memory\") 1)", "(memory 1)"),
+    );
+    let program = Given(-1);
+    let mut world = world();
+    world.begin(&program);
+    let options = LoadOptions {
+        wasi: true,
+        ..LoadOptions::default()
+    };
+    let [one, other, without] =
+        [&one, &other, &without].map(|object| world.load(object, &options).unwrap());
+    for id in [one, other, without] {
+        world.instantiate(id).unwrap();
+    }
+    assert_eq!(call(&mut world, one, "ask", 8).unwrap(), 0);
+    assert_eq!(call(&mut world, other, "ask_by_reference", 16).unwrap(), 0);
+    assert_eq!(call(&mut world, without, "ask", 24).unwrap(), errno::FAULT);
+    assert_eq!(call(&mut world, one, "ask_by_reference", 32).unwrap(), 0);
+    for (id, written) in [(one, [8, 32]), (other, [16, 16]), (without, [0, 0])] {
+        for at in [8, 16, 24, 32] {
+            let expected = if written.contains(&at) { 2 } else { 0 };
+            assert_eq!(call(&mut world, id, "peek", at).unwrap(), expected);
+        }
+    }
 }
