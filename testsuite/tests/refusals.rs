@@ -173,3 +173,40 @@ fn readelf_and_ld_have_nothing_to_say() {
         assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     }
 }
+
+#[test]
+fn memories_and_tables_that_no_address_space_has_are_refused_everywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text, sentence) in [
+        (
+            "memory.wat",
+            "(module (memory i64 0x1_0000_0000_0000) (func (export \"_start\")))",
+            "pages",
+        ),
+        (
+            "large.wat",
+            "(module (memory i64 0x100_0000_0000) (func (export \"_start\")))",
+            "address",
+        ),
+        (
+            "table.wat",
+            "(module (table 0xffff_ffff funcref) (func (export \"_start\")))",
+            "elements",
+        ),
+    ] {
+        let module = folder.path().join(name);
+        fs::write(&module, text).unwrap();
+        let module = module.display().to_string();
+        refused(&["run", &module], &[name, sentence]);
+        refused(&["run", "--on", "sel4", &module], &[name, sentence]);
+        let object = folder.path().join("object.o").display().to_string();
+        let built = wasm_aot(&["build", &module, "-o", &object]);
+        assert!(built.status.success(), "it is valid WebAssembly");
+        let program = folder.path().join("program");
+        refused(
+            &["link", &object, "-o", &program.display().to_string()],
+            &["object.o", sentence],
+        );
+        assert!(!program.exists());
+    }
+}
