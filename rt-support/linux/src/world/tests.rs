@@ -370,3 +370,89 @@ fn a_failed_start_leaves_the_instance() {
 }
 
 mod control;
+
+#[test]
+fn an_occupied_place_is_named() {
+    let _turn = turn();
+    let module = object_with("m", CELL, MemoryBase::Constant(0x3000_0000));
+    let taken = map::reserve(0x3000_0000 + (1 << 32), 0x1000).unwrap();
+    let mut world = world();
+    let error = world.load(&module, &LoadOptions::default()).unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("something is mapped in this process"),
+        "{text}"
+    );
+    assert!(text.contains("at 0x30000000"), "{text}");
+    // SAFETY: reserved above, and used by nobody.
+    unsafe { map::release(taken, 0x1000) };
+    // What was made for the failed attempt is gone.
+    let id = add(&mut world, "m", &module);
+    assert_eq!(call(&mut world, id, "get", 0).unwrap(), 0);
+}
+
+#[test]
+fn damaged_objects_are_refused_or_loaded_but_never_fatal() {
+    let _turn = turn();
+    let user = relocated(
+        "u",
+        r#"(module
+            (import "env" "table" (table 2 funcref))
+            (import "env" "counter" (global (mut i32)))
+            (import "env" "add" (func $add (param i32) (result i32)))
+            (memory 1 2) (table 3 9 funcref) (elem (i32.const 0) $add)
+            (global i64 (i64.const 5)) (data (i32.const 3) "abc")
+            (export "again" (func $add)) (export "table" (table 1))
+            (func (export "grow") (result i32) (table.grow 1 (ref.null func) (i32.const 1))))"#,
+    );
+    let provider = relocated("p", PROVIDER);
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut random = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    };
+    let (mut loaded, mut refused) = (0, 0);
+    for _ in 0..40 {
+        let damaged: Vec<Vec<u8>> = (0..40)
+            .map(|_| {
+                let mut bytes = user.clone();
+                for _ in 0..=random(3) {
+                    let at = random(bytes.len());
+                    bytes[at] ^= 1 << random(8);
+                }
+                if random(8) == 0 {
+                    bytes.truncate(random(bytes.len()));
+                }
+                bytes
+            })
+            .collect();
+        let mut world = world();
+        add(&mut world, "env", &provider);
+        for bytes in &damaged {
+            let options = LoadOptions {
+                wasi: true,
+                unknown_imports_trap: random(2) == 0,
+            };
+            match world.load(bytes, &options) {
+                Ok(id) => {
+                    loaded += 1;
+                    // Looking things up is as safe as loading.
+                    for export in world.meta(id).exports() {
+                        let name = world.meta(id).str(export.name);
+                        let _ = (world.function(id, name), world.global(id, name));
+                    }
+                }
+                Err(error) => {
+                    refused += 1;
+                    assert!(!error.to_string().is_empty());
+                }
+            }
+        }
+    }
+    assert!(
+        loaded > 100 && refused > 100,
+        "{loaded} loaded, {refused} refused"
+    );
+}
