@@ -5,7 +5,7 @@ use crate::assemble::{Assembled, Judgement};
 use crate::engine::Ended;
 use crate::plan::Expectation;
 use crate::value::{Expected, Pattern, Shown, Type};
-use crate::wording;
+use crate::wording::{self, one_line};
 use std::fmt;
 use wasm_aot_script::Slot;
 use wasm_aot_script::outcome::{Outcome, Outcomes};
@@ -184,11 +184,11 @@ fn say(outcome: &Outcome) -> String {
         Outcome::Values(values) => format!("{} values", values.len()),
         Outcome::Trap { code, text } => match TrapCode::from_u8(*code) {
             Some(code) if text.is_empty() => format!("the trap \"{code}\""),
-            Some(code) => format!("the trap \"{code}\" ({text})"),
-            None => format!("a trap of unknown number {code} ({text})"),
+            Some(code) => format!("the trap \"{code}\" ({})", one_line(text)),
+            None => format!("a trap of unknown number {code} ({})", one_line(text)),
         },
         Outcome::Exception(tag) => format!("an exception ({tag})"),
         Outcome::Link(text) => format!("a refusal to link ({text})"),
-        Outcome::Refused(text) => format!("no outcome: {text}"),
+        Outcome::Refused(text) => format!("no outcome: {}", one_line(text)),
     }
 }
