@@ -77,6 +77,8 @@ pub struct Data<'a> {
 pub struct Uses {
     /// Tables with a `table.grow`.
     pub grown_tables: BTreeSet<u32>,
+    /// Tables with a `table.set`, `fill`, `copy` to them, `init` or `grow`.
+    pub written_tables: BTreeSet<u32>,
     /// Data segments with an instruction that names them.
     pub data_segments: BTreeSet<u32>,
     /// Element segments with an instruction that names them.
@@ -93,6 +95,16 @@ pub struct Uses {
 
 impl Uses {
     fn operator(&mut self, operator: &Operator<'_>) {
+        if let Operator::TableSet { table }
+        | Operator::TableFill { table }
+        | Operator::TableGrow { table }
+        | Operator::TableInit { table, .. }
+        | Operator::TableCopy {
+            dst_table: table, ..
+        } = *operator
+        {
+            self.written_tables.insert(table);
+        }
         match *operator {
             Operator::TableGrow { table } => self.grown_tables.insert(table),
             Operator::MemoryInit { data_index, .. }
@@ -127,6 +139,7 @@ impl Uses {
 
     fn merge(mut self, other: Self) -> Self {
         self.grown_tables.extend(other.grown_tables);
+        self.written_tables.extend(other.written_tables);
         self.data_segments.extend(other.data_segments);
         self.element_segments.extend(other.element_segments);
         self.function_references.extend(other.function_references);

@@ -185,6 +185,8 @@ pub struct TablePlan {
     pub declared_max: bool,
     /// For inline storage: the elements at the start, by function, `None` for null.
     pub image: Vec<Option<u32>>,
+    /// Whether its elements are always those, all references that this object makes.
+    pub fixed: bool,
 }
 
 /// A value known now.
@@ -510,7 +512,10 @@ impl<'o> Plan<'o> {
                     table.image.fill(Some(f));
                 }
                 Some(Const::Null) => {}
-                _ => self.actions.push(Action::TableInit(index as u32)),
+                _ => {
+                    table.fixed = false;
+                    self.actions.push(Action::TableInit(index as u32));
+                }
             }
         }
         // A table with a computed initial element is filled at run time, over what is here.
@@ -531,6 +536,7 @@ impl<'o> Plan<'o> {
                         continue;
                     }
                     foldable = false;
+                    self.tables[*table as usize].fixed = false;
                     self.element_array(index, element);
                     self.actions.push(Action::Element(index));
                 }
@@ -647,6 +653,9 @@ fn tables(module: &Module<'_>) -> Vec<TablePlan> {
             } else {
                 Vec::new()
             },
+            fixed: inline
+                && !exported.contains(&index)
+                && !module.uses.written_tables.contains(&index),
         }
     };
     module.tables.iter().enumerate().map(plan).collect()

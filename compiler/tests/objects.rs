@@ -374,3 +374,29 @@ fn too_many_catch_clauses_around_too_many_calls_are_refused() {
     assert!(error.contains("catch clause"), "{error}");
     assert!(error.contains("function 1 (hostile)"), "{error}");
 }
+
+#[test]
+fn a_table_of_own_functions_needs_no_adapter_to_be_called_through() {
+    let module = |table: &str, body: &str| {
+        format!(
+            r#"(module (table {table} funcref (elem $f $f)) (func $f)
+                (func (export "tail") (return_call_indirect (i32.const 0)))
+                (func (export "catch") (block $c (try_table (catch_all $c)
+                    (call_indirect (i32.const 1)))))
+                (func (export "write") {body}))"#
+        )
+    };
+    let adapted = |table: &str, body: &str| {
+        let object = build(&module(table, body), &Options::default());
+        let file = ElfFile64::<LittleEndian>::parse(&*object).unwrap();
+        let adapter = |symbol: &str| symbol.starts_with("main:adapter.call.");
+        file.symbols()
+            .any(|symbol| symbol.name().is_ok_and(adapter))
+    };
+    assert!(!adapted("", ""));
+    assert!(adapted("(export \"t\")", ""));
+    assert!(adapted(
+        "",
+        "(table.set (i32.const 0) (table.get (i32.const 1)))"
+    ));
+}

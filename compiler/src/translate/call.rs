@@ -10,7 +10,7 @@
 use super::env::{trap_code, trusted};
 use super::exception::Callee;
 use super::{Translator, clif_type};
-use crate::plan::Symbol;
+use crate::plan::{Convention, Symbol};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
     Block, BlockArg, FuncRef, InstBuilder, MemFlagsData, Type, Value, types,
@@ -37,7 +37,22 @@ impl Translator<'_, '_> {
     pub fn call_indirect(&mut self, table: u32, type_index: u32) {
         let reference = self.table_function(table, type_index);
         let ty = self.env.plan.type_of[type_index as usize];
-        self.call_reference(reference, ty, trusted());
+        if !self.has_tail_code(table) {
+            return self.call_reference(reference, ty, trusted());
+        }
+        let arguments = self.arguments(ty);
+        let signature = self.env.own_signature(&mut self.builder, ty);
+        let code = self.load_funcref(reference, descriptor::FUNCREF_TAIL_OFFSET);
+        let results = self.result_types(ty);
+        let results = self.call_catching(Callee::Indirect(signature, code), &arguments, &results);
+        self.push_results(results, ty);
+    }
+
+    /// Whether every function of a table has an entry for tail calls: all references of a module
+    /// in the tail convention have one, those of others need not.
+    fn has_tail_code(&self, table: u32) -> bool {
+        let plan = self.env.plan;
+        plan.convention == Convention::Tail && plan.tables[table as usize].fixed
     }
 
     /// Calls through a reference of the stack. Where nothing catches around it, reading the code's
@@ -123,7 +138,16 @@ impl Translator<'_, '_> {
     pub fn return_call_indirect(&mut self, table: u32, type_index: u32) {
         let reference = self.table_function(table, type_index);
         let ty = self.env.plan.type_of[type_index as usize];
-        self.return_call_reference(reference, ty);
+        if !self.has_tail_code(table) {
+            return self.return_call_reference(reference, ty);
+        }
+        let arguments = self.arguments(ty);
+        let signature = self.env.own_signature(&mut self.builder, ty);
+        let code = self.load_funcref(reference, descriptor::FUNCREF_TAIL_OFFSET);
+        self.builder
+            .ins()
+            .return_call_indirect(signature, code, &arguments);
+        self.set_unreachable();
     }
 
     /// Tail-calls through a reference of the stack.
