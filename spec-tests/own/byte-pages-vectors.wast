@@ -1,0 +1,27 @@
+;; SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+;; Vectors at the end of a memory with pages of one byte.
+
+(module
+  (memory 18 20 (pagesize 1))
+  (func (export "load") (param i32) (result i64)
+    (i64x2.extract_lane 1 (v128.load (local.get 0))))
+  (func (export "lane") (param i32) (result i32)
+    (i32x4.extract_lane 0 (v128.load32_lane 0 (local.get 0) (v128.const i64x2 -1 -1))))
+  (func (export "widen") (param i32) (result i32)
+    (i16x8.extract_lane_s 7 (v128.load8x8_s (local.get 0))))
+  (func (export "store") (param i32)
+    (v128.store (local.get 0) (v128.const i64x2 -1 -1)))
+  (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0))))
+(assert_return (invoke "load" (i32.const 2)) (i64.const 0))
+(assert_trap (invoke "load" (i32.const 3)) "out of bounds memory access")
+(assert_trap (invoke "load" (i32.const -1)) "out of bounds memory access")
+(assert_trap (invoke "store" (i32.const 3)) "out of bounds memory access")
+(assert_return (invoke "load" (i32.const 2)) (i64.const 0))
+(assert_return (invoke "lane" (i32.const 14)) (i32.const 0))
+(assert_trap (invoke "lane" (i32.const 15)) "out of bounds memory access")
+(assert_return (invoke "widen" (i32.const 10)) (i32.const 0))
+(assert_trap (invoke "widen" (i32.const 11)) "out of bounds memory access")
+(assert_return (invoke "grow" (i32.const 1)) (i32.const 18))
+(assert_return (invoke "store" (i32.const 3)))
+(assert_return (invoke "load" (i32.const 3)) (i64.const -1))
+(assert_trap (invoke "load" (i32.const 4)) "out of bounds memory access")
