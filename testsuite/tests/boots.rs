@@ -110,6 +110,20 @@ fn hostile_apps_harm_themselves_alone() {
     assert_eq!(said.output[&(hostile.len() as u16)], b"good\n");
 }
 
+/// Gives an object 1 GiB of zeroed data, more than any module that compiles has.
+fn enlarge(object: &mut [u8]) {
+    const NOBITS: usize = 8;
+    let number = |bytes: &[u8]| bytes.iter().rev().fold(0, |n, &b| n << 8 | usize::from(b));
+    let headers = number(&object[0x28..0x30]);
+    let (size, count) = (number(&object[0x3a..0x3c]), number(&object[0x3c..0x3e]));
+    let zeroed = (0..count).find_map(|index| {
+        let at = headers + index * size;
+        (number(&object[at + 4..at + 8]) == NOBITS).then_some(at)
+    });
+    let at = zeroed.expect("a global that is zero") + 0x20;
+    object[at..at + 8].copy_from_slice(&(1u64 << 30).to_le_bytes());
+}
+
 #[test]
 fn whatever_cannot_be_made_is_given_back() {
     // One page more from app to app: making them fails at each place where memory is taken.
@@ -120,22 +134,22 @@ fn whatever_cannot_be_made_is_given_back() {
     };
     let mut apps: Vec<_> = (1..120).map(limited).collect();
     let too_large = [
-        ("memory", "(memory 65536)".to_owned(), "out of memory"),
+        ("memory", "(memory 65536)", "out of memory"),
         (
-            "tables",
-            "(table 1048576 1048576 funcref)".repeat(30),
+            "image",
+            "(global (mut i32) (i32.const 0))",
             "there is room for",
         ),
-        (
-            "start",
-            "(func $f unreachable) (start $f)".to_owned(),
-            "unreachable",
-        ),
+        ("start", "(func $f unreachable) (start $f)", "unreachable"),
     ];
     let folder = tempfile::tempdir().unwrap();
     for (name, fields, _) in &too_large {
         let module = format!("(module {fields} (func (export \"_start\")))");
-        apps.push(app(name, hostile::object(folder.path(), &module).unwrap()));
+        let mut object = hostile::object(folder.path(), &module).unwrap();
+        if *name == "image" {
+            enlarge(&mut object);
+        }
+        apps.push(app(name, object));
     }
     apps.push(app("not-an-object", b"\x7fELF".to_vec()));
     apps.push(AppSpec {
