@@ -94,6 +94,7 @@ impl Emitter<'_> {
             Word::Number(roots),
             handlers,
             tags,
+            Word::Number(0),
         ];
         self.words(Symbol::Registration, StandardSection::Data, &words)
     }

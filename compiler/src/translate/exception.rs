@@ -126,8 +126,9 @@ impl Translator<'_, '_> {
     pub fn throw(&mut self, tag: u32) {
         let plan = self.env.plan;
         let ty = plan.types[plan.tags[tag as usize].ty as usize].function();
-        let offsets = plan.exception_layout(tag).offsets;
-        let exception = self.new_object(Symbol::TagDescriptor(tag));
+        let layout = plan.exception_layout(tag);
+        let offsets = layout.offsets;
+        let exception = self.new_object(Symbol::TagDescriptor(tag), layout.size);
         let values = self.pop_n(ty.params().len());
         let address = self.env.address(&mut self.builder, Symbol::Tag(tag));
         for (value, &offset) in std::iter::once(address).chain(values).zip(&offsets) {

@@ -11,12 +11,19 @@ use super::env::{trap_code, trusted};
 use crate::plan::Symbol;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, Value, types};
+use wasm_aot_object::descriptor::{
+    ALLOCATION_LIMIT_OFFSET, ALLOCATION_NEXT_OFFSET, OBJECT_HEADER_OFFSET,
+    REGISTRATION_ALLOCATION_OFFSET, STRUCT_FIELDS_OFFSET,
+};
 use wasm_aot_symbols::Runtime;
 use wasm_aot_trap::TrapCode as Trap;
 use wasmparser::{CompositeInnerType, FieldType, Operator, StorageType, ValType};
 
 /// What lies below this offset from null faults in every address space that runs our code.
 const UNMAPPED: u32 = 4096 - 16;
+
+/// Larger structures are zeroed by the runtime.
+const MOST_ZEROED_HERE: u32 = 128;
 
 /// How a packed field becomes an `i32`. What is not packed is not extended.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -57,16 +64,66 @@ impl Translator<'_, '_> {
         }
     }
 
-    /// A new structure or exception with the descriptor of this symbol: its fields, which are
-    /// zero, lie where [`crate::heap::structure`] put them and are stored with
-    /// [`field_flags`]. Traps where there is no room.
+    /// A new structure or exception of `size` bytes, with the descriptor of this symbol. Its fields
+    /// lie where [`crate::heap::structure`] put them; they may hold anything and must be stored,
+    /// with [`field_flags`], before anything is called. Traps where there is no room.
     ///
     /// This may move all objects. Operands that are references survive it because they have been
     /// declared to need stack maps where they were made; an address computed from a reference
     /// does not.
-    pub fn new_object(&mut self, descriptor: Symbol) -> Value {
+    pub fn new_object(&mut self, descriptor: Symbol, size: u32) -> Value {
         let descriptor = self.env.address(&mut self.builder, descriptor);
-        self.allocate(Runtime::StructNew, &[descriptor])
+        let record = self.env.address(&mut self.builder, Symbol::Registration);
+        let open = self.word(record, REGISTRATION_ALLOCATION_OFFSET);
+        let next = self.word(open, ALLOCATION_NEXT_OFFSET);
+        let limit = self.word(open, ALLOCATION_LIMIT_OFFSET);
+        let end = self.builder.ins().iadd_imm_u(next, i64::from(size));
+        let fits = IntCC::UnsignedLessThanOrEqual;
+        let fits = self.builder.ins().icmp(fits, end, limit);
+        let (here, call) = (self.builder.create_block(), self.builder.create_block());
+        let done = self.builder.create_block();
+        let object = self.builder.append_block_param(done, types::I64);
+        self.builder.declare_value_needs_stack_map(object);
+        self.builder.set_cold_block(call);
+        self.builder.ins().brif(fits, here, &[], call, &[]);
+        self.builder.seal_block(here);
+        self.builder.seal_block(call);
+        self.builder.switch_to_block(here);
+        let builder = self.builder.ins();
+        builder.store(trusted(), end, open, ALLOCATION_NEXT_OFFSET);
+        let builder = self.builder.ins();
+        builder.store(trusted(), descriptor, next, OBJECT_HEADER_OFFSET);
+        self.builder.ins().jump(done, &[next.into()]);
+        self.builder.switch_to_block(call);
+        let made = self.allocate(Runtime::StructNew, &[descriptor]);
+        self.builder.ins().jump(done, &[made.into()]);
+        self.builder.seal_block(done);
+        self.builder.switch_to_block(done);
+        object
+    }
+
+    /// A word of the instance's data.
+    fn word(&mut self, address: Value, offset: i32) -> Value {
+        let builder = self.builder.ins();
+        builder.load(types::I64, trusted(), address, offset)
+    }
+
+    /// A new structure whose fields are zero.
+    fn new_default(&mut self, type_index: u32) -> Value {
+        let ty = self.env.plan.type_of[type_index as usize];
+        let size = self.env.plan.struct_layout(ty).size;
+        if size > MOST_ZEROED_HERE {
+            let descriptor = Symbol::TypeDescriptor(ty);
+            let descriptor = self.env.address(&mut self.builder, descriptor);
+            return self.allocate(Runtime::StructNew, &[descriptor]);
+        }
+        let object = self.new_object(Symbol::TypeDescriptor(ty), size);
+        let zero = self.builder.ins().iconst(types::I64, 0);
+        for offset in (STRUCT_FIELDS_OFFSET..size).step_by(8) {
+            let builder = self.builder.ins();
+            builder.store(trusted(), zero, object, offset as i32);
+        }
+        object
     }
 
     /// A new object by a function of the runtime that gives 0 where there is no room.
@@ -86,8 +143,7 @@ impl Translator<'_, '_> {
         match *operator {
             Operator::StructNew { struct_type_index } => self.struct_new(struct_type_index),
             Operator::StructNewDefault { struct_type_index } => {
-                let ty = self.env.plan.type_of[struct_type_index as usize];
-                let object = self.new_object(Symbol::TypeDescriptor(ty));
+                let object = self.new_default(struct_type_index);
                 self.push(object);
             }
             Operator::StructGet {
@@ -159,7 +215,8 @@ impl Translator<'_, '_> {
             .collect();
         let values = self.pop_n(fields.len());
         let ty = self.env.plan.type_of[type_index as usize];
-        let object = self.new_object(Symbol::TypeDescriptor(ty));
+        let size = self.env.plan.struct_layout(ty).size;
+        let object = self.new_object(Symbol::TypeDescriptor(ty), size);
         for (index, (&storage, value)) in fields.iter().zip(values).enumerate() {
             let offset = self.env.plan.struct_layout(ty).offsets[index];
             let flags = field_flags(storage);

@@ -6,6 +6,7 @@
 use crate::object::{self, State};
 use crate::{FIRST_LIMIT, Frame, Heap, System};
 use core::ops::Range;
+use wasm_aot_object::descriptor::Allocation;
 
 /// The half that objects leave, and the next free byte of the one they go to.
 struct Move {
@@ -51,14 +52,14 @@ impl Heap {
         let start = system.now();
         let [from, to] = &mut self.halves;
         // All that is in use may have to move.
-        let used = self.next - from.start;
+        let used = self.open.next - from.start;
         let room = to.start + used;
         if !to.commit(room, to.start + self.capacity, system) {
             return None;
         }
         let (first, mut scan) = (to.start, to.start);
         let mut moving = Move {
-            from: from.start..self.next,
+            from: from.start..self.open.next,
             next: first,
         };
         // SAFETY: the caller's promise; objects between `scan` and `next` have been copied whole,
@@ -75,7 +76,13 @@ impl Heap {
             }
         }
         self.halves.swap(0, 1);
-        self.next = moving.next;
+        self.allocated += self.open.next - self.fresh;
+        self.fresh = moving.next;
+        // The caller opens it again.
+        self.open = Allocation {
+            next: moving.next,
+            limit: moving.next,
+        };
         let live = moving.next - first;
         self.limit = first + live.saturating_mul(2).max(FIRST_LIMIT).min(self.capacity);
         let pause = system.now().saturating_sub(start);

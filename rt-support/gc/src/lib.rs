@@ -15,6 +15,9 @@
 //! Memory is taken from the system piece by piece: a collection comes when twice what the last
 //! one left has been used, and only then is more asked for, up to the size of the half.
 //!
+//! Compiled code makes structures by itself where there is room ([`Allocation`]), and calls for
+//! everything else.
+//!
 //! One thread runs the program and the collector. Everything here is `unsafe` at heart: it follows
 //! addresses that compiled code wrote. What is relied upon is said at each function.
 //!
@@ -41,7 +44,7 @@ use core::ops::Range;
 use object::Descriptor;
 pub use roots::Frame;
 use roots::Records;
-use wasm_aot_object::descriptor::{OBJECT_HEADER_OFFSET, Registration};
+use wasm_aot_object::descriptor::{Allocation, OBJECT_HEADER_OFFSET, Registration};
 
 /// What the heap needs of the system below.
 pub trait System {
@@ -122,10 +125,14 @@ pub struct Heap {
     halves: [Half; 2],
     /// Bytes of a half; 0 where there is no heap (yet).
     capacity: u64,
-    /// Where the next object goes.
-    next: u64,
+    /// What compiled code sees: the next object's place, and how far it may go by itself.
+    open: Allocation,
     /// Where objects may be made up to before the next collection.
     limit: u64,
+    /// Bytes of all objects that were made before the last collection.
+    allocated: u64,
+    /// Where the first object since then is.
+    fresh: u64,
     /// Collect at every allocation: for tests.
     stress: bool,
     records: Records,
@@ -149,8 +156,10 @@ impl Heap {
         Self {
             halves: [nothing; 2],
             capacity: 0,
-            next: 0,
+            open: Allocation { next: 0, limit: 0 },
             limit: 0,
+            allocated: 0,
+            fresh: 0,
             stress: false,
             records: Records::new(),
             counters: Counters {
@@ -184,20 +193,24 @@ impl Heap {
             start,
             committed: start,
         });
-        self.next = start;
+        self.open.next = start;
+        self.fresh = start;
         self.limit = start + half.min(FIRST_LIMIT);
         self.stress = stress;
         self.counters.capacity = half;
     }
 
-    /// Adds an object file's record.
+    /// Adds an object file's record, and says there where its code makes objects.
     ///
     /// # Safety
-    /// The record, and everything it refers to, is as `wasm-aot-object` says and stays there
+    /// The heap is not moved any more. The record, and everything it refers to, is as `wasm-aot-object` says and stays there
     /// until [`Heap::reset`].
     pub unsafe fn register(&mut self, record: *mut Registration) {
         // SAFETY: the caller's promise.
-        unsafe { self.records.add(record) };
+        unsafe {
+            (*record).allocation = &raw const self.open as u64;
+            self.records.add(record);
+        }
     }
 
     /// The registered records, the last one first.
@@ -215,6 +228,7 @@ impl Heap {
     #[must_use]
     pub fn counters(&self) -> Counters {
         let mut counters = self.counters;
+        counters.allocated_bytes = self.allocated + (self.open.next - self.fresh);
         if counters.collections == 0 {
             counters.live_bytes = self.used();
         }
@@ -261,7 +275,7 @@ impl Heap {
     }
 
     fn used(&self) -> u64 {
-        self.next - self.halves[0].start
+        self.open.next - self.halves[0].start
     }
 
     /// # Safety
@@ -276,20 +290,25 @@ impl Heap {
         if size > self.capacity {
             return None;
         }
-        if self.stress || size > self.limit - self.next {
+        if self.stress || size > self.limit - self.open.next {
             // SAFETY: the caller's promise.
             unsafe { self.collect(frame, system) }?;
-            if size > self.limit - self.next {
+            if size > self.limit - self.open.next {
                 self.raise_limit(size)?;
             }
         }
-        let (object, end) = (self.next, self.next + size);
+        let (object, end) = (self.open.next, self.open.next + size);
         let last = self.halves[0].start + self.capacity;
         if !self.halves[0].commit(end, last, system) {
             return None;
         }
-        self.next = end;
-        self.counters.allocated_bytes += size;
+        self.open = Allocation {
+            next: end,
+            limit: match self.stress {
+                true => end,
+                false => self.limit.min(self.halves[0].committed),
+            },
+        };
         // SAFETY: these bytes are accessible and belong to nobody.
         unsafe {
             core::ptr::write_bytes(object as *mut u8, 0, size as usize);

@@ -89,6 +89,7 @@ fn register(heap: &mut Heap, ranges: &'static [RootRange], maps: &[(u32, u32, Ve
         root_count: ranges.len() as u64,
         exceptions: 0,
         tags: 0,
+        allocation: 0,
     }));
     // SAFETY: all of it is static and true.
     unsafe { heap.register(record) };

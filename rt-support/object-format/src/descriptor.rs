@@ -178,7 +178,26 @@ pub struct Registration {
     /// Address of the addresses of the module's tags, one a tag in the order of their indices,
     /// which the table counts by; 0 without.
     pub tags: u64,
+    /// Address of the heap's [`Allocation`]: the runtime writes it when the record is registered.
+    pub allocation: u64,
 }
+
+/// Where compiled code makes structures by itself, as long as there is room.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct Allocation {
+    /// Where the next object goes.
+    pub next: u64,
+    /// What ends here or before needs nobody's help. Its bytes may hold anything.
+    pub limit: u64,
+}
+
+/// Offset of [`Registration::allocation`].
+pub const REGISTRATION_ALLOCATION_OFFSET: i32 = 64;
+/// Offset of [`Allocation::next`].
+pub const ALLOCATION_NEXT_OFFSET: i32 = 0;
+/// Offset of [`Allocation::limit`].
+pub const ALLOCATION_LIMIT_OFFSET: i32 = 8;
 
 /// Words outside frames and heap that may be references into the heap.
 #[derive(Clone, Copy, Debug)]
@@ -215,4 +234,7 @@ const _: () = {
     assert!(offset_of!(TypeDescriptor, kind) == TYPE_KIND_OFFSET as usize);
     assert!(offset_of!(TypeDescriptor, display_length) == TYPE_DISPLAY_LENGTH_OFFSET as usize);
     assert!(size_of::<TypeDescriptor>() == TYPE_DISPLAY_OFFSET as usize);
+    assert!(offset_of!(Registration, allocation) == REGISTRATION_ALLOCATION_OFFSET as usize);
+    assert!(offset_of!(Allocation, next) == ALLOCATION_NEXT_OFFSET as usize);
+    assert!(offset_of!(Allocation, limit) == ALLOCATION_LIMIT_OFFSET as usize);
 };

@@ -226,6 +226,7 @@ mod tests {
             root_count: 0,
             exceptions: table.as_ptr() as u64,
             tags: tags.as_ptr() as u64,
+            allocation: 0,
         };
         let mut heap = Heap::new();
         let words = stack(5);
