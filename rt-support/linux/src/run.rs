@@ -32,7 +32,11 @@ impl fmt::Display for Stopped<'_> {
         match self {
             Self::Trap(report) => report.fmt(f),
             Self::Exit(code) => write!(f, "exit with code {code}"),
-            Self::Lacking(errno) => write!(f, "no memory for the signal handler's stack: {errno}"),
+            Self::Lacking(Errno::BUSY) => f.write_str(
+                "another thread uses the place of a memory that is needed; build the object with \
+                 `--memory-base relocate`",
+            ),
+            Self::Lacking(errno) => write!(f, "no memory to run anything: {errno}"),
         }
     }
 }

@@ -260,6 +260,9 @@ fn stopped(stopped: Stopped<'_>) -> Stop<Message<'_>> {
             None => Stop::Refused(Message::Report(report)),
         },
         Stopped::Exit(code) => Stop::Refused(Message::Exit(code)),
+        Stopped::Lacking(Errno::BUSY) => {
+            refused("another thread uses the place of a memory that is needed: relocate it")
+        }
         Stopped::Lacking(errno) => Stop::Refused(Message::Lacking(errno)),
     }
 }

@@ -98,6 +98,15 @@ impl fmt::Display for Error<'_> {
             }
             Self::Map {
                 what,
+                errno: Errno::BUSY,
+                ..
+            } => write!(
+                f,
+                "the place of {what} is in use by another thread; build the object with \
+                 `--memory-base relocate`"
+            ),
+            Self::Map {
+                what,
                 address: 0,
                 bytes,
                 errno,

@@ -375,6 +375,11 @@ impl<'a> Code<'a> for Text<'_, 'a> {
 
 impl Drop for World<'_> {
     fn drop(&mut self) {
+        if self.places.is_frozen() {
+            // Worlds of other threads have not come back: what is here may be in use for good.
+            core::mem::forget(self.claim.take());
+            return;
+        }
         for region in self.regions.iter() {
             // SAFETY: the regions are the world's, and nothing runs any more.
             unsafe { map::release(region.address, region.bytes) };

@@ -87,6 +87,11 @@ impl Places {
         self.threads += 1;
     }
 
+    /// Whether it has been called more often than [`Places::thaw`].
+    pub fn is_frozen(&self) -> bool {
+        self.threads > 0
+    }
+
     /// See [`Places::freeze`].
     pub fn thaw(&mut self) {
         self.threads = self.threads.saturating_sub(1);

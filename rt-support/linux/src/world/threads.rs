@@ -15,7 +15,10 @@ use rustix::io::Errno;
 impl<'a> World<'a> {
     /// A world for another thread, with the instances of this one under the same ids, and a stack
     /// of its own. It knows no names. `needed` are the instances whose code or memories will be
-    /// used there.
+    /// used there. WASI functions are for one thread at a time.
+    ///
+    /// It is to be given back ([`World::merge`]); until then no memory is moved here, and if it
+    /// never is, nothing of this world is unmapped.
     ///
     /// # Errors
     /// Where there is no memory, or what is needed cannot be in place at the same time.
@@ -92,10 +95,10 @@ impl<'a> World<'a> {
     }
 }
 
-/// A memory that cannot be moved.
+/// A memory that cannot be put in place.
 fn moved<'a>(errno: Errno) -> Error<'a> {
     Error::Map {
-        what: "a linear memory that threads need",
+        what: "a linear memory that a thread needs",
         address: 0,
         bytes: 0,
         errno,

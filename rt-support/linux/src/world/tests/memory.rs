@@ -105,8 +105,10 @@ fn no_memory_is_moved_away_from_under_a_thread() {
     // Its memory would have to take the place.
     let refused = call(&mut world, rival_id, "f", 0).unwrap_err();
     assert!(matches!(refused, Stopped::Lacking(_)), "{refused}");
+    assert!(refused.to_string().contains("relocate"), "{refused}");
     let late = threaded("l", "(module (memory 1))", base).leak();
-    assert!(world.load(late, &LoadOptions::default()).is_err());
+    let late = world.load(late, &LoadOptions::default()).unwrap_err();
+    assert!(late.to_string().contains("another thread"), "{late}");
     world.merge(other).unwrap();
     call(&mut world, rival_id, "f", 0).unwrap();
     assert_eq!(call(&mut world, id, "notify", 0).unwrap() as u32, 0);
