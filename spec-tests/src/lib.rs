@@ -8,6 +8,7 @@
 //! | [`module`] | the object of each module, and the types of its exports |
 //! | [`assemble`] | the binary script that an engine runs, and what remains to be judged |
 //! | [`engine`] | how an engine is run, and how it may end |
+//! | [`sel4`] | the same for a machine that boots seL4 and runs many scripts |
 //! | [`judge`] | whether what happened is what was expected |
 //! | [`value`] | arguments, results, and patterns of results |
 //! | [`known`] | which failures are known, and that nothing else fails |
@@ -25,10 +26,12 @@ pub mod judge;
 pub mod known;
 pub mod module;
 pub mod plan;
+pub mod sel4;
 pub mod suites;
 pub mod value;
 pub mod wording;
 
+use assemble::Assembled;
 use engine::Engine;
 pub use judge::{Failure, Report};
 use std::time::Instant;
@@ -48,15 +51,23 @@ pub struct Config {
 #[must_use]
 pub fn run(source: &str, config: &Config) -> Report {
     let start = Instant::now();
-    let mut report = match plan::Plan::of(source, config.options.features) {
-        Ok(plan) => {
-            let modules = module::compile_all(&plan, &config.options);
-            let assembled = assemble::assemble(&plan, &modules);
+    let mut report = match prepare(source, &config.options) {
+        Ok(assembled) => {
             let ended = engine::run(&config.engine, &assembled.script);
             judge::judge(&assembled, ended)
         }
-        Err(failure) => Report::of_failure(failure),
+        Err(report) => report,
     };
     report.seconds = start.elapsed().as_secs_f64();
     report
+}
+
+/// Compiles what a script needs and assembles it for an engine.
+///
+/// # Errors
+/// The report of a script that cannot be run at all.
+pub fn prepare(source: &str, options: &Options) -> Result<Assembled, Report> {
+    let plan = plan::Plan::of(source, options.features).map_err(Report::of_failure)?;
+    let modules = module::compile_all(&plan, options);
+    Ok(assemble::assemble(&plan, &modules))
 }

@@ -15,8 +15,8 @@ use wasm_aot_trap::EXIT_STATUS;
 
 /// Where to run.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum World {
-    /// In this process.
+pub enum World {
+    /// On this machine.
     Linux,
     /// On the seL4 kernel, in QEMU.
     Sel4,
@@ -43,7 +43,7 @@ pub struct Arguments {
     /// Collect at every allocation in the heap (Linux), to find defects of the collector.
     #[arg(long, hide = true)]
     gc_stress: bool,
-    /// Show the log of the root task (seL4), or what the collector did (Linux), on standard error.
+    /// Show on standard error what happens when (seL4), or what the collector did (Linux).
     #[arg(short, long)]
     verbose: bool,
     #[command(flatten)]

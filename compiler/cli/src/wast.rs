@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! `wasm-aot wast`: test scripts (.wast), and the engine that runs them on this machine.
 
+mod sel4;
+
 use crate::build::CompilerArguments;
-use crate::files;
+use crate::{files, run};
 use anyhow::{Context, Result};
 use clap::Args;
 use rayon::prelude::*;
@@ -25,15 +27,25 @@ use wasm_aot_script::run::Closed;
 /// Status 1 where an assertion fails.
 #[derive(Args)]
 pub struct Arguments {
+    /// Where to run what was compiled. On seL4 every script is an app of its own, and all of them
+    /// share a boot; memories have no constant base there.
+    #[arg(long, value_enum, default_value = "linux", value_name = "WORLD")]
+    on: run::World,
     /// The scripts.
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// The program that runs what was compiled, instead of this machine's Linux: a binary script
     /// on its standard input, outcomes on its standard output. With arguments, separated by
     /// blanks (`qemu-aarch64 ENGINE`).
-    #[arg(long, value_name = "PROGRAM")]
+    #[arg(long, value_name = "PROGRAM", conflicts_with = "on")]
     engine: Option<String>,
-    /// Stop a script after this many seconds.
+    /// Memory of the emulated machine (seL4), in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 1024)]
+    machine_memory: u32,
+    /// Show what was free before and after each script (seL4) on standard error.
+    #[arg(short, long)]
+    verbose: bool,
+    /// Stop a script (on seL4: a boot) after this many seconds.
     #[arg(long, default_value_t = 60, value_name = "SECONDS")]
     timeout: u64,
     /// Collect at every allocation in the heap, to find defects of the collector.
@@ -63,12 +75,10 @@ struct JsonReport<'a> {
 }
 
 pub fn main(arguments: &Arguments) -> Result<ExitCode> {
-    let config = Config {
-        options: arguments.compiler.options("m")?,
-        engine: engine(arguments)?,
+    let reports = match arguments.on {
+        run::World::Linux => on_linux(arguments)?,
+        run::World::Sel4 => sel4::run(arguments)?,
     };
-    let paths = arguments.files.par_iter();
-    let reports: Vec<Report> = paths.map(|path| run(path, &config)).collect();
     let mut failed = 0;
     let mut passed = 0;
     for (path, report) in arguments.files.iter().zip(&reports) {
@@ -83,6 +93,18 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode> {
         0 => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     })
+}
+
+fn on_linux(arguments: &Arguments) -> Result<Vec<Report>> {
+    let config = Config {
+        options: arguments.compiler.options("m")?,
+        engine: engine(arguments)?,
+    };
+    let run = |path: &PathBuf| match source(path) {
+        Ok(source) => spec_tests::run(&source, &config),
+        Err(report) => report,
+    };
+    Ok(arguments.files.par_iter().map(run).collect())
 }
 
 fn engine(arguments: &Arguments) -> Result<Engine> {
@@ -105,18 +127,18 @@ fn engine(arguments: &Arguments) -> Result<Engine> {
     })
 }
 
-fn run(path: &Path, config: &Config) -> Report {
+/// A script's text, or the report that there is none.
+fn source(path: &Path) -> Result<String, Report> {
     let source = files::read(path).and_then(|bytes| {
         String::from_utf8(bytes).with_context(|| format!("{} is not UTF-8", path.display()))
     });
-    match source {
-        Ok(source) => spec_tests::run(&source, config),
-        Err(error) => Report::of_failure(Failure {
+    source.map_err(|error| {
+        Report::of_failure(Failure {
             line: 0,
             directive: "the script".into(),
             message: format!("{error:#}"),
-        }),
-    }
+        })
+    })
 }
 
 fn show(path: &Path, report: &Report, json: bool) -> Result<()> {

@@ -280,31 +280,6 @@ pub fn check_types<'a>(one: &Meta<'a>, other: &Meta<'a>) -> Result<(), LinkError
     Ok(())
 }
 
-/// How many parameters and results a function type has, by its text in the metadata
-/// (`(i32 (ref null func)) -> (i64)`); `None` where it is none.
-#[must_use]
-pub fn arity(text: &str) -> Option<(usize, usize)> {
-    let (parameters, results) = text.split_once(" -> ")?;
-    Some((values(parameters)?, values(results)?))
-}
-
-/// How many types a list has. What stands in parentheses is one type.
-fn values(list: &str) -> Option<usize> {
-    let list = list.strip_prefix('(')?.strip_suffix(')')?;
-    let (mut depth, mut count, mut inside) = (0usize, 0, false);
-    for byte in list.bytes() {
-        let separates = byte == b' ' && depth == 0;
-        count += usize::from(!separates && !inside);
-        inside = !separates;
-        match byte {
-            b'(' => depth += 1,
-            b')' => depth = depth.checked_sub(1)?,
-            _ => {}
-        }
-    }
-    (depth == 0).then_some(count)
-}
-
 fn same_type<'a>(kind: Kind, wanted: &'a str, found: &'a str) -> Result<(), LinkError<'a>> {
     if wanted == found {
         return Ok(());
@@ -407,22 +382,4 @@ fn limits<'a>(
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::arity;
-
-    #[test]
-    fn types_have_values() {
-        assert_eq!(arity("() -> ()"), Some((0, 0)));
-        assert_eq!(arity("(i32 i64) -> (f32)"), Some((2, 1)));
-        assert_eq!(
-            arity("((ref null func) i32 (ref (f (i32))) funcref) -> ((ref any))"),
-            Some((4, 1))
-        );
-        assert_eq!(arity("(i32)"), None);
-        assert_eq!(arity("i32 -> i32"), None);
-        assert_eq!(arity("(() -> ()"), None);
-    }
 }

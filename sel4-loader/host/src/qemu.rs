@@ -65,6 +65,10 @@ pub trait Events {
     fn log(&mut self, text: &str) {}
     /// Bytes of the console, the first serial port: kernel and root task.
     fn console(&mut self, bytes: &[u8]) {}
+    /// Whether nobody listens any more; then QEMU is ended.
+    fn closed(&self) -> bool {
+        false
+    }
 }
 
 /// What came of a run in which the root task finished.
@@ -102,6 +106,9 @@ pub enum QemuError {
     /// The time given in [`Qemu::timeout`] is over.
     #[error("no end after {} s: QEMU was stopped", .0.as_secs_f64())]
     Timeout(Duration),
+    /// [`Events::closed`] said so.
+    #[error("nobody reads the output any more: QEMU was stopped")]
+    Closed,
     /// The root task did not come up.
     #[error(
         "seL4 did not start within {} s on a machine with {memory_mib} MiB; give it more memory. \
@@ -242,6 +249,9 @@ impl Qemu {
                         },
                     });
                 }
+            }
+            if events.closed() {
+                return Err(QemuError::Closed);
             }
             if session.done && !session.ending {
                 session.ending = true;

@@ -17,9 +17,9 @@ use sel4::sys;
 use sel4_boot::bundle::App;
 use sel4_boot::space;
 use wasm_aot_loader::LoadError;
-use wasm_aot_loader::link::arity;
 use wasm_aot_loader::trap::TrapReport;
 use wasm_aot_object::meta::Kind;
+use wasm_aot_object::signature::Signature;
 use wasm_aot_script::run::Closed;
 use wasm_aot_script::{Script, Sink, Slot, Stop, World};
 
@@ -180,13 +180,12 @@ impl<'a> World<'a> for ScriptWorld<'_, 'a> {
         let mut tools = self.loader.tools();
         let index = self.running.space.load(&mut tools, object);
         let index = index.map_err(stopped)?;
-        if let Some(place) = self.instances.get_mut(instance as usize) {
-            *place = Some(index);
+        if let Some(address) = self.running.space.instantiate_of(index) {
+            self.call(0, address)?;
         }
-        match self.running.space.instantiate_of(index) {
-            Some(address) => self.call(0, address),
-            None => Ok(()),
-        }
+        let place = self.instances.get_mut(instance as usize);
+        *place.ok_or(refused("the script has no such instance"))? = Some(index);
+        Ok(())
     }
 
     fn register(&mut self, instance: u32, name: &'a str) -> StepResult<'a, ()> {
@@ -210,7 +209,8 @@ impl<'a> World<'a> for ScriptWorld<'_, 'a> {
         let export = export.ok_or_else(missing)?;
         let kind = meta.types().get(export.index.get() as usize);
         let kind = kind.ok_or_else(missing)?;
-        if arity(meta.str(kind.text)) != Some((arguments, results)) {
+        let signature = Signature::parse(meta.str(kind.text)).ok_or_else(missing)?;
+        if (signature.params().count(), signature.results().count()) != (arguments, results) {
             return Err(refused("the function has another number of values"));
         }
         let callee = space.export(&self.loader.peek, index, export);

@@ -8,22 +8,44 @@ use sel4_host::bundle::flags;
 use sel4_host::{Events, Qemu};
 use std::io::Write;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Passes the app's output on.
 struct Passed<'a> {
     arguments: &'a Arguments,
     /// A reader of our output has gone away.
     closed: bool,
+    begin: Instant,
+    /// The app has said something.
+    spoken: bool,
+}
+
+impl Passed<'_> {
+    /// Says on standard error, if it was asked for, what happened when.
+    fn note(&mut self, text: &str) {
+        if self.arguments.verbose {
+            let seconds = self.begin.elapsed().as_secs_f64();
+            let line = format!("[{seconds:.3} s] {}\n", text.trim_end());
+            self.closed |= std::io::stderr().lock().write_all(line.as_bytes()).is_err();
+        }
+    }
+
+    fn first_output(&mut self) {
+        if !std::mem::replace(&mut self.spoken, true) {
+            self.note("the first output");
+        }
+    }
 }
 
 impl Events for Passed<'_> {
     fn stdout(&mut self, _app: u16, bytes: &[u8]) {
+        self.first_output();
         let mut out = std::io::stdout().lock();
         self.closed |= out.write_all(bytes).and_then(|()| out.flush()).is_err();
     }
 
     fn stderr(&mut self, _app: u16, bytes: &[u8]) {
+        self.first_output();
         self.closed |= std::io::stderr().lock().write_all(bytes).is_err();
     }
 
@@ -36,9 +58,7 @@ impl Events for Passed<'_> {
     }
 
     fn log(&mut self, text: &str) {
-        if self.arguments.verbose {
-            eprintln!("{}", text.trim_end());
-        }
+        self.note(text);
     }
 
     fn console(&mut self, bytes: &[u8]) {
@@ -46,13 +66,24 @@ impl Events for Passed<'_> {
             self.closed |= std::io::stderr().lock().write_all(bytes).is_err();
         }
     }
+
+    fn closed(&self) -> bool {
+        self.closed
+    }
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     if !arguments.dirs.is_empty() {
         bail!("--dir: there is no file system on seL4 yet");
     }
+    let mut events = Passed {
+        arguments,
+        closed: false,
+        begin: Instant::now(),
+        spoken: false,
+    };
     let modules = preload::modules(&arguments.compiler, &arguments.preloads, arguments.file())?;
+    events.note("compiled");
     let app = arguments
         .app
         .spec(arguments.file(), modules, arguments.args());
@@ -63,18 +94,13 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         .suffix(".elf")
         .tempfile()?;
     file.write_all(&bytes).context("cannot write the image")?;
+    events.note(&format!("the image has {} bytes; QEMU begins", bytes.len()));
     let qemu = Qemu {
         memory_mib: arguments.machine_memory,
         timeout: arguments.timeout.map(Duration::from_secs),
         ..Qemu::default()
     };
-    let mut events = Passed {
-        arguments,
-        closed: false,
-    };
     let outcome = qemu.run(file.path(), &mut events)?;
-    if arguments.verbose {
-        eprintln!("{}", outcome.summary.trim_end());
-    }
+    events.note(&outcome.summary);
     Ok(status(outcome.exit_code()))
 }
