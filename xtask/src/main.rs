@@ -8,6 +8,7 @@ mod apps;
 mod artifacts;
 mod bench;
 mod checks;
+mod fuzz;
 mod kernel;
 mod packages;
 mod process;
@@ -57,6 +58,8 @@ enum Task {
         #[arg(long)]
         bless: bool,
     },
+    /// Build, then compare generated modules with wasmtime.
+    Fuzz(fuzz::Arguments),
     /// Check formatting and lints.
     Check,
     /// What continuous integration runs: `check`, then `test`.
@@ -95,6 +98,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Demo { app } => return demo(&workspace, &app),
         Task::Test { filter } => tests::run(&workspace, &filter)?,
         Task::Spec { bless } => spec::run(&workspace, bless)?,
+        Task::Fuzz(arguments) => return fuzz::run(&workspace, &arguments),
         Task::Check => checks::all(&workspace)?,
         Task::Ci => {
             checks::all(&workspace)?;

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! Differential fuzzing against wasmtime (`spec-tests/fuzz`).
+
+use crate::workspace::Workspace;
+use crate::{artifacts, packages, process, wasmtime};
+use anyhow::Result;
+use clap::Args;
+use std::process::{Command, ExitCode};
+
+/// How long, and from where.
+#[derive(Args)]
+pub struct Arguments {
+    /// Stop after so many seconds.
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// The first seed; further modules have the seeds after it.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Stop after so many modules, if that is earlier.
+    #[arg(long)]
+    count: Option<u64>,
+}
+
+/// Builds the command and the fuzzer, and runs it; its status is that of the task. Findings are
+/// kept in `target/findings`.
+///
+/// # Errors
+/// Where something cannot be built or run.
+pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
+    packages::require(packages::TESTS)?;
+    let reference = wasmtime::require(workspace)?;
+    artifacts::command(workspace)?;
+    let mut build = workspace.cargo("build");
+    build.args(["--release", "--locked", "--package", "wasm-aot-fuzz"]);
+    process::run(&mut build)?;
+    let program = workspace.target().join("release/wasm-aot-fuzz");
+    let mut fuzz = Command::new(program);
+    fuzz.arg("--seconds")
+        .arg(arguments.seconds.to_string())
+        .arg("--seed")
+        .arg(arguments.seed.to_string())
+        .arg("--wasmtime")
+        .arg(reference)
+        .arg("--wasm-aot")
+        .arg(workspace.program())
+        .arg("--findings")
+        .arg(workspace.target().join("findings"));
+    if let Some(count) = arguments.count {
+        fuzz.arg("--count").arg(count.to_string());
+    }
+    process::announce(&fuzz);
+    process::status(&mut fuzz)
+}
