@@ -183,7 +183,7 @@ impl Emitter<'_> {
             size: 0,
             kind: SymbolKind::Unknown,
             scope: SymbolScope::Unknown,
-            weak: matches!(symbol, Symbol::ImportTail(_)),
+            weak: matches!(symbol, Symbol::ImportTail(_) | Symbol::ImportType(_)),
             section: SymbolSection::Undefined,
             flags: SymbolFlags::None,
         });

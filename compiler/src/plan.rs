@@ -64,6 +64,8 @@ pub enum Symbol {
     CodeAdapter(u32),
     /// An imported function's entry for tail calls, where its exporter has one (weak).
     ImportTail(u32),
+    /// The descriptor of an imported function's own type, where its exporter has one (weak).
+    ImportType(u32),
     /// The word with the address of [`Symbol::ImportTail`].
     ImportTailCell(u32),
     /// A tag of exceptions.
@@ -113,6 +115,7 @@ impl Symbol {
             Self::CodeAdapter(i) => (16, i),
             Self::ImportTail(i) => (17, i),
             Self::ImportTailCell(i) => (18, i),
+            Self::ImportType(i) => (20, i),
             Self::Tag(i) => (19, i),
             Self::TagDescriptor(i) => (34, i),
             Self::Handlers => (35, 0),
@@ -149,6 +152,7 @@ impl Symbol {
             16 => Self::CodeAdapter(i),
             17 => Self::ImportTail(i),
             18 => Self::ImportTailCell(i),
+            20 => Self::ImportType(i),
             19 => Self::Tag(i),
             34 => Self::TagDescriptor(i),
             35 => Self::Handlers,
@@ -228,6 +232,8 @@ pub struct TagPlan {
 /// What is left for `MODULE:instantiate`, in this order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Action {
+    /// Give the reference to an imported function that function's own type.
+    ImportedReference(u32),
     /// Evaluate and store the initial value of a global.
     Global(u32),
     /// Fill a table with its initial element.
@@ -324,6 +330,9 @@ impl<'o> Plan<'o> {
         let objects = plan.types.iter().any(|ty| !ty.is_function());
         plan.allocates = objects || !plan.thrown.is_empty();
         plan.registers = plan.allocates || module.uses.catches || plan.holds_references(module);
+        let functions = plan.funcrefs.iter().copied();
+        let open = functions.filter(|&function| plan.is_open_import(module, function));
+        plan.actions = open.map(Action::ImportedReference).collect();
         plan.globals(module);
         for export in module
             .exports
@@ -412,6 +421,13 @@ impl<'o> Plan<'o> {
     pub fn has_descriptor(&self, index: u32) -> bool {
         let ty = &self.types[index as usize];
         !ty.is_function() || ty.supertype.is_some()
+    }
+
+    /// Whether a function is imported with a type that may have subtypes, so that it may be of one
+    /// of them.
+    pub fn is_open_import(&self, module: &Module<'_>, function: u32) -> bool {
+        let imported = module.functions[function as usize].import.is_some();
+        imported && !self.types[self.function_type(module, function) as usize].is_final
     }
 
     /// Where the fields of a structure type are; by its index in [`Plan::types`].
@@ -688,6 +704,9 @@ pub fn global_name(module: &Module<'_>, plan: &Plan<'_>, symbol: Symbol) -> Opti
         Symbol::Instantiate => names::encode(&plan.options.module_name) + names::INSTANTIATE_SUFFIX,
         Symbol::ImportTail(i) => {
             global_name(module, plan, Symbol::Function(i))? + names::TAIL_SUFFIX
+        }
+        Symbol::ImportType(i) => {
+            global_name(module, plan, Symbol::Function(i))? + names::TYPE_SUFFIX
         }
         Symbol::TableElements(_)
         | Symbol::Data(_)

@@ -30,7 +30,8 @@ impl Emitter<'_> {
             let index = plan.function_type(module, function);
             let ty = &plan.types[index as usize];
             let tail = plan.convention == Convention::Tail;
-            let extended = tail || plan.has_descriptor(index);
+            let open = plan.is_open_import(module, function);
+            let extended = tail || open || plan.has_descriptor(index);
             let flags = if extended { FUNCREF_EXTENDED } else { 0 };
             let tag = u64::from(ty.id) | u64::from(function | flags) << 32;
             let mut words = vec![Word::Address(plan.c_code(function)), Word::Number(tag)];
@@ -40,15 +41,17 @@ impl Emitter<'_> {
                     false => Word::Number(0),
                 });
                 words.push(match plan.has_descriptor(index) {
+                    _ if open => Word::Address(Symbol::ImportType(function)),
                     true => Word::Address(Symbol::TypeDescriptor(index)),
                     false => Word::Number(0),
                 });
             }
-            self.words(
-                Symbol::FuncRef(function),
-                StandardSection::ReadOnlyDataWithRel,
-                &words,
-            )?;
+            // Instantiation completes the reference to an open import.
+            let section = match open {
+                true => StandardSection::Data,
+                false => StandardSection::ReadOnlyDataWithRel,
+            };
+            self.words(Symbol::FuncRef(function), section, &words)?;
         }
         self.memories()?;
         self.tables_data()?;

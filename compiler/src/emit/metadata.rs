@@ -31,6 +31,11 @@ impl Emitter<'_> {
             let name = names::member(&self.plan.options.module_name, export.name);
             if let Symbol::Function(index) = symbol {
                 self.alias(&name, self.plan.c_code(index));
+                let ty = self.plan.function_type(module, index);
+                if self.plan.has_descriptor(ty) {
+                    let name = name.clone() + names::TYPE_SUFFIX;
+                    self.alias(&name, Symbol::TypeDescriptor(ty));
+                }
                 if self.plan.convention == Convention::Tail {
                     self.alias(&(name + names::TAIL_SUFFIX), symbol);
                 }

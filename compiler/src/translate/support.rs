@@ -12,6 +12,7 @@ use cranelift_codegen::ir::{
 };
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use wasm_aot_object::descriptor::{FUNCREF_DESCRIPTOR_OFFSET, FUNCREF_TYPE_OFFSET};
 use wasm_aot_symbols::Runtime;
 use wasmparser::ConstExpr;
 
@@ -77,6 +78,7 @@ impl Translator<'_, '_> {
     fn action(&mut self, action: Action) -> Result<(), Error> {
         let module = self.env.module;
         match action {
+            Action::ImportedReference(function) => self.imported_reference(function),
             Action::Global(index) => {
                 let imported = module.globals.len() - module.global_inits.len();
                 let value = self.expression(&module.global_inits[index as usize - imported])?;
@@ -148,6 +150,36 @@ impl Translator<'_, '_> {
             Action::Start(function) => self.call(function),
         }
         Ok(())
+    }
+
+    /// The import's type is what the module knows; the function may be of a subtype, whose
+    /// descriptor the loader has put into the reference if the exporter has one.
+    fn imported_reference(&mut self, function: u32) {
+        let (plan, module) = (self.env.plan, self.env.module);
+        let reference = self
+            .env
+            .address(&mut self.builder, Symbol::FuncRef(function));
+        let own = plan.function_type(module, function);
+        let own = match plan.has_descriptor(own) {
+            true => self
+                .env
+                .address(&mut self.builder, Symbol::TypeDescriptor(own)),
+            false => self.builder.ins().iconst(types::I64, 0),
+        };
+        let builder = &mut self.builder;
+        let field = |builder: &mut FunctionBuilder<'_>, offset: i32| {
+            let offset = builder.ins().iconst(types::I64, i64::from(offset));
+            builder.ins().iadd(reference, offset)
+        };
+        let place = field(builder, FUNCREF_DESCRIPTOR_OFFSET);
+        let found = builder.ins().load(types::I64, trusted(), place, 0);
+        let descriptor = builder.ins().select(found, found, own);
+        builder.ins().store(trusted(), descriptor, place, 0);
+        // A descriptor begins with the type's number; without one the number is right as it is.
+        let number = field(builder, FUNCREF_TYPE_OFFSET);
+        let source = builder.ins().select(found, found, number);
+        let id = builder.ins().load(types::I32, trusted(), source, 0);
+        builder.ins().store(trusted(), id, number, 0);
     }
 
     fn element_items(&mut self, index: u32, start: usize, count: usize) -> Result<(), Error> {

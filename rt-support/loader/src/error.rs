@@ -251,7 +251,7 @@ impl fmt::Display for Unresolved<'_> {
                 "nobody defines the runtime function `{}`; the loader is older than the object",
                 self.symbol.name
             ),
-            UndefinedKind::Tail(_) | UndefinedKind::Unknown => write!(
+            UndefinedKind::Tail(_) | UndefinedKind::Type(_) | UndefinedKind::Unknown => write!(
                 f,
                 "undefined symbol `{}`, which is not an import of the module",
                 self.symbol.name

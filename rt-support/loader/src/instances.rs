@@ -18,7 +18,7 @@ use crate::symbol::{Definition, UndefinedKind, UndefinedSymbol};
 use core::mem::offset_of;
 use wasm_aot_object::descriptor::{MemoryDescriptor, TableDescriptor};
 use wasm_aot_object::meta::{ExportRecord, ImportRecord, Kind, entity};
-use wasm_aot_symbols::TAIL_SUFFIX;
+use wasm_aot_symbols::{TAIL_SUFFIX, TYPE_SUFFIX};
 
 /// A loaded instance.
 #[derive(Clone, Copy, Debug)]
@@ -119,20 +119,23 @@ impl<'i, 'a> Linker<'i, 'a> {
                 let source = self.source(meta.imports().iter().find(same)?)?;
                 self.word(source.address + offset_of!(MemoryDescriptor, base) as u64)
             }
-            UndefinedKind::Tail(import) => {
-                let source = self.source(import)?;
-                let mut names = exports_at(&source.instance, source.address);
-                names.find_map(|(name, _)| {
-                    let entry =
-                        |(symbol, _): &(&str, _)| symbol.strip_suffix(TAIL_SUFFIX) == Some(name);
-                    let (_, definition) = source.instance.object.definitions().find(entry)?;
-                    Some(definition.address(source.instance.address))
-                })
-            }
+            UndefinedKind::Tail(import) => self.beside(import, TAIL_SUFFIX),
+            UndefinedKind::Type(import) => self.beside(import, TYPE_SUFFIX),
             UndefinedKind::MemoryBase(_) | UndefinedKind::Runtime(_) | UndefinedKind::Unknown => {
                 None
             }
         }
+    }
+
+    /// What an import's exporter defines under the export's symbol with a suffix.
+    fn beside(&self, import: &ImportRecord, suffix: &str) -> Option<u64> {
+        let source = self.source(import)?;
+        let mut names = exports_at(&source.instance, source.address);
+        names.find_map(|(name, _)| {
+            let same = |(symbol, _): &(&str, _)| symbol.strip_suffix(suffix) == Some(name);
+            let (_, definition) = source.instance.object.definitions().find(same)?;
+            Some(definition.address(source.instance.address))
+        })
     }
 
     /// What provides an import.

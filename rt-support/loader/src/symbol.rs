@@ -2,7 +2,7 @@
 //! What a symbol of an object stands for.
 
 use wasm_aot_object::meta::{ImportRecord, Kind, MemoryRecord, Meta};
-use wasm_aot_symbols::{Runtime, TAIL_SUFFIX};
+use wasm_aot_symbols::{Runtime, TAIL_SUFFIX, TYPE_SUFFIX};
 
 /// A symbol that somebody else has to define.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +22,8 @@ pub enum UndefinedKind<'a> {
     MemoryBase(&'a MemoryRecord),
     /// The entry for tail calls of an imported function; 0 where the exporter has none.
     Tail(&'a ImportRecord),
+    /// The descriptor of an imported function's type; 0 where the exporter has none.
+    Type(&'a ImportRecord),
     /// A function that compiled code calls by itself.
     Runtime(Runtime),
     /// Nothing that the metadata knows.
@@ -32,18 +34,21 @@ impl<'a> UndefinedSymbol<'a> {
     pub(crate) fn classify(name: &'a str, meta: &Meta<'a>) -> Self {
         let import = |import: &&ImportRecord| meta.str(import.symbol) == name;
         let base = |memory: &&MemoryRecord| meta.str(memory.base_symbol) == name;
-        let tail = name.strip_suffix(TAIL_SUFFIX).and_then(|name| {
+        let of_import = |suffix| {
+            let name = name.strip_suffix(suffix)?;
             let same = |import: &&ImportRecord| meta.str(import.symbol) == name;
             meta.imports().iter().find(same)
-        });
+        };
         let kind = if let Some(import) = meta.imports().iter().find(import) {
             UndefinedKind::Import(import)
         } else if let Some(runtime) = Runtime::from_symbol(name) {
             UndefinedKind::Runtime(runtime)
         } else if let Some(memory) = meta.memories().iter().find(base) {
             UndefinedKind::MemoryBase(memory)
-        } else if let Some(import) = tail {
+        } else if let Some(import) = of_import(TAIL_SUFFIX) {
             UndefinedKind::Tail(import)
+        } else if let Some(import) = of_import(TYPE_SUFFIX) {
+            UndefinedKind::Type(import)
         } else {
             UndefinedKind::Unknown
         };
@@ -56,7 +61,7 @@ impl<'a> UndefinedSymbol<'a> {
         match self.kind {
             UndefinedKind::Import(import) => import.kind() == Kind::Function,
             UndefinedKind::Runtime(_) | UndefinedKind::Tail(_) => true,
-            UndefinedKind::MemoryBase(_) | UndefinedKind::Unknown => false,
+            UndefinedKind::MemoryBase(_) | UndefinedKind::Type(_) | UndefinedKind::Unknown => false,
         }
     }
 }

@@ -49,6 +49,11 @@ pub const TRAMPOLINE_PREFIX: &str = ":invoke.";
 /// refer to it weakly (ELF `STB_WEAK`): where nobody defines it, its address is 0.
 pub const TAIL_SUFFIX: &str = ":tail";
 
+/// Appended to a function's symbol: the descriptor of its type, for exporters whose function has a
+/// type with a supertype. Importers whose import has a type that may have subtypes refer to it
+/// weakly, to make references to the function of its own type.
+pub const TYPE_SUFFIX: &str = ":type";
+
 /// In the name of code that adapts one calling convention to another, after the module's name; a
 /// backtrace does not show it.
 pub const ADAPTER_PREFIX: &str = ":adapter.";

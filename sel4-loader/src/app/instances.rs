@@ -291,8 +291,8 @@ impl<'a> Space<'a> {
                 }
             }
             UndefinedKind::Runtime(_) => runtime.export(symbol.name),
-            // Host functions have no entry for tail calls.
-            UndefinedKind::Tail(_) => Some(0),
+            // Host functions have no entry for tail calls and no type with a supertype.
+            UndefinedKind::Tail(_) | UndefinedKind::Type(_) => Some(0),
             UndefinedKind::Import(_) | UndefinedKind::Unknown => None,
         };
         address.map(Resolution::Address)

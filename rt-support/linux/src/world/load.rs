@@ -500,6 +500,9 @@ fn resolve<'a>(
             let position = all.position(|other| core::ptr::eq(other, record))?;
             bases.get(position).copied().map(Resolution::Address)
         }
-        UndefinedKind::Import(_) | UndefinedKind::Tail(_) | UndefinedKind::Unknown => None,
+        UndefinedKind::Import(_)
+        | UndefinedKind::Tail(_)
+        | UndefinedKind::Type(_)
+        | UndefinedKind::Unknown => None,
     }
 }
