@@ -32,6 +32,8 @@ pub struct TypePlan {
     pub text: String,
     /// What `call_indirect` and casts compare.
     pub id: u32,
+    /// Whether the number is not the hash of its text: another type has that.
+    pub moved: bool,
 }
 
 impl TypePlan {
@@ -100,7 +102,8 @@ impl Canonical {
 
     fn add(&mut self, ty: &SubType, text: String) -> u32 {
         let hash = Sha256::digest(text.as_bytes());
-        let mut id = u32::from_le_bytes([hash[0], hash[1], hash[2], hash[3]]) >> 1;
+        let wanted = u32::from_le_bytes([hash[0], hash[1], hash[2], hash[3]]) >> 1;
+        let mut id = wanted;
         while id == 0 || !self.taken.insert(id) {
             id = (id + 1) & 0x7fff_ffff;
         }
@@ -115,6 +118,7 @@ impl Canonical {
             is_final: ty.is_final,
             text,
             id,
+            moved: id != wanted,
         });
         index
     }

@@ -99,6 +99,7 @@ impl Emitter<'_> {
                 trampoline: meta.intern(&trampoline),
                 kind: type_kind(&ty.composite).into(),
                 supertype: ty.supertype.unwrap_or(NONE).into(),
+                moved: u32::from(ty.moved).into(),
             };
             meta.types.push(record);
         }

@@ -103,6 +103,13 @@ pub enum LoadError<'a> {
         /// What differs.
         error: LinkError<'a>,
     },
+    /// An instance that is there numbers types differently.
+    Types {
+        /// Its module name.
+        module: &'a str,
+        /// What differs.
+        error: LinkError<'a>,
+    },
     /// The code needs a processor feature that is not there.
     Cpu {
         /// The feature, as Cranelift names it.
@@ -185,6 +192,9 @@ impl fmt::Display for LoadError<'_> {
                 name,
                 ref error,
             } => write!(f, "import `{module}.{name}`: {error}"),
+            Self::Types { module, ref error } => {
+                write!(f, "beside the module `{module}`: {error}")
+            }
             Self::Cpu { feature } => write!(
                 f,
                 "the code needs the processor feature `{feature}`, which this machine does not \

@@ -34,6 +34,9 @@ pub trait Instances<'a> {
     /// The instance that is registered under a name.
     fn registered(&self, module: &str) -> Option<Instance<'_, 'a>>;
 
+    /// All instances, by a number from 0 on.
+    fn get(&self, number: usize) -> Option<Instance<'_, 'a>>;
+
     /// The instance in whose image an address is.
     fn around(&self, address: u64) -> Option<Instance<'_, 'a>>;
 
@@ -73,20 +76,26 @@ impl<'i, 'a> Linker<'i, 'a> {
         }
     }
 
-    /// Checks every import that an instance provides, and tells the caller of all of them, in
-    /// the module's order: with the source, or with `None` where no instance provides it.
+    /// Checks that all instances number their types as this one does (references get from any to
+    /// any), and every import that an instance provides; tells the caller of all imports, in the
+    /// module's order: with the source, or with `None` where no instance provides it.
     ///
     /// # Errors
-    /// The first import that does not fit, or what `each` says.
+    /// The first instance or import that does not fit, or what `each` says.
     pub fn check(&self, each: &mut Each<'_, 'i, 'a>) -> Result<(), LoadError<'a>> {
         let importer = self.importer.meta();
+        let all = (0..).map_while(|number| self.instances.get(number));
+        for instance in all {
+            let other = instance.object.meta();
+            let module = other.module_name();
+            check_types(importer, other).map_err(|error| LoadError::Types { module, error })?;
+        }
         for import in importer.imports() {
             let source = self.source(import);
             if let Some(source) = &source {
                 let exporter = source.instance.object.meta();
                 let size = self.size(source);
                 check_import(importer, import, exporter, source.entity, size)
-                    .and_then(|()| check_types(importer, exporter))
                     .map_err(|error| self.misfit(import, error))?;
             }
             each(import, source.as_ref())?;

@@ -7,6 +7,7 @@
 
 mod types;
 
+use core::cmp::Ordering;
 use core::fmt;
 use types::{is_subtype, is_value_subtype};
 use wasm_aot_object::meta::{
@@ -265,16 +266,32 @@ fn function_type<'a>(
 /// # Errors
 /// [`LinkError::TypeNumber`] with the first number they disagree on.
 pub fn check_types<'a>(one: &Meta<'a>, other: &Meta<'a>) -> Result<(), LinkError<'a>> {
-    for a in one.types() {
-        for b in other.types() {
-            let (a_text, b_text) = (one.str(a.text), other.str(b.text));
-            if (a.id == b.id) != (a_text == b_text) {
-                return Err(LinkError::TypeNumber {
-                    id: a.id.get(),
-                    one: a_text,
-                    other: b_text,
-                });
-            }
+    let differ = |a: &TypeRecord, b: &TypeRecord| LinkError::TypeNumber {
+        id: a.id.get(),
+        one: one.str(a.text),
+        other: other.str(b.text),
+    };
+    let (mut ours, mut theirs) = (one.types_by_number(), other.types_by_number());
+    let (mut a, mut b) = (ours.next(), theirs.next());
+    while let (Some(x), Some(y)) = (a, b) {
+        match x.id.get().cmp(&y.id.get()) {
+            Ordering::Less => a = ours.next(),
+            Ordering::Greater => b = theirs.next(),
+            Ordering::Equal if one.str(x.text) != other.str(y.text) => return Err(differ(x, y)),
+            Ordering::Equal => (a, b) = (ours.next(), theirs.next()),
+        }
+    }
+    // One text has one hash, so it has two numbers only where it has moved on in one of them.
+    let moved = |ty: &&TypeRecord| ty.moved.get() != 0;
+    let same = |a: &TypeRecord, b: &TypeRecord| one.str(a.text) == other.str(b.text);
+    for a in one.types().iter().filter(moved) {
+        if let Some(b) = other.types().iter().find(|b| same(a, b) && a.id != b.id) {
+            return Err(differ(a, b));
+        }
+    }
+    for b in other.types().iter().filter(moved) {
+        if let Some(a) = one.types().iter().find(|a| same(a, b) && a.id != b.id) {
+            return Err(differ(a, b));
         }
     }
     Ok(())

@@ -65,6 +65,7 @@ pub struct Header {
     wasm_features: Str,
     strings: Array,
     types: Array,
+    type_order: Array,
     imports: Array,
     exports: Array,
     memories: Array,
@@ -148,6 +149,9 @@ pub struct TypeRecord {
     pub kind: U32,
     /// Index of the declared supertype, which is before it in the list; [`NONE`] without.
     pub supertype: U32,
+    /// 1 where another type of the module has the number that is the hash of this one's text, so
+    /// that this one has the next that was free; else 0.
+    pub moved: U32,
 }
 
 /// Values of [`TypeRecord::kind`].
@@ -332,6 +336,7 @@ pub struct Meta<'a> {
     header: &'a Header,
     strings: &'a str,
     types: &'a [TypeRecord],
+    type_order: &'a [U32],
     imports: &'a [ImportRecord],
     exports: &'a [ExportRecord],
     memories: &'a [MemoryRecord],
@@ -376,6 +381,7 @@ impl<'a> Meta<'a> {
             header,
             strings,
             types: records(bytes, header.types, strings)?,
+            type_order: array(bytes, header.type_order, "the metadata's order of types")?,
             imports: records(bytes, header.imports, strings)?,
             exports: records(bytes, header.exports, strings)?,
             memories: records(bytes, header.memories, strings)?,
@@ -404,6 +410,16 @@ impl<'a> Meta<'a> {
             Kind::Global => self.globals.len(),
             Kind::Tag => self.tags.len(),
         };
+        // Numbers that ascend are all different, so the order has every type once.
+        let number = |index: &U32| self.types.get(index.get() as usize).map(|ty| ty.id.get());
+        let ordered = self.type_order.len() == self.types.len()
+            && self.type_order.iter().all(|index| number(index).is_some())
+            && self.type_order.is_sorted_by(|a, b| number(a) < number(b));
+        if !ordered {
+            return Err(FormatError::Invalid {
+                what: "an order of types that is none",
+            });
+        }
         for (index, ty) in self.types.iter().enumerate() {
             let supertype = ty.supertype.get();
             if ty.kind.get() > type_kind::ARRAY
@@ -519,6 +535,14 @@ impl<'a> Meta<'a> {
     #[must_use]
     pub fn types(&self) -> &'a [TypeRecord] {
         self.types
+    }
+
+    /// The types by ascending number: all numbers are different.
+    pub fn types_by_number(&self) -> impl Iterator<Item = &'a TypeRecord> + use<'a> {
+        let types = self.types;
+        self.type_order
+            .iter()
+            .filter_map(|index| types.get(index.get() as usize))
     }
 
     /// Imports in the module's order.
@@ -798,6 +822,9 @@ mod write {
                 array
             };
             let types = place(self.types.as_bytes(), self.types.len());
+            let mut order: Vec<U32> = (0..self.types.len()).map(size).collect();
+            order.sort_by_key(|index| self.types[index.get() as usize].id.get());
+            let type_order = place(order.as_bytes(), order.len());
             let imports = place(self.imports.as_bytes(), self.imports.len());
             let exports = place(self.exports.as_bytes(), self.exports.len());
             let memories = place(self.memories.as_bytes(), self.memories.len());
@@ -822,6 +849,7 @@ mod write {
                 wasm_features: names[3],
                 strings,
                 types,
+                type_order,
                 imports,
                 exports,
                 memories,
@@ -860,6 +888,7 @@ mod tests {
             trampoline,
             kind: type_kind::FUNCTION.into(),
             supertype: NONE.into(),
+            moved: 0.into(),
         });
         builder.import(Kind::Function, 0, "env", "f", "env.f");
         builder.import(Kind::Tag, 0, "env", "t", "env.t");

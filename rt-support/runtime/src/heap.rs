@@ -4,6 +4,7 @@
 use crate::frame::with_frame;
 use crate::platform::{self, Clock, Platform};
 use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicBool, Ordering};
 pub use wasm_aot_gc::Counters;
 use wasm_aot_gc::object::Descriptor;
 use wasm_aot_gc::roots::Records;
@@ -78,8 +79,14 @@ pub fn with_records<T>(action: impl FnOnce(&Records) -> T) -> T {
 /// The record is one of an object that stays loaded, and true.
 #[cfg_attr(feature = "symbols", unsafe(export_name = "wasm_aot_register"))]
 pub unsafe extern "C" fn register(record: *mut Registration) {
+    // Threads make instances at the same time, if only such as have no objects of their own.
+    static REGISTERING: AtomicBool = AtomicBool::new(false);
+    while REGISTERING.swap(true, Ordering::Acquire) {
+        core::hint::spin_loop();
+    }
     // SAFETY: the caller's promise.
     with_heap(|heap| unsafe { heap.register(record) });
+    REGISTERING.store(false, Ordering::Release);
 }
 
 with_frame!(

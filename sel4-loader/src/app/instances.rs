@@ -357,6 +357,10 @@ impl<'a> Instances<'a> for View<'_, 'a> {
         self.space.loaded.get(*index).map(Loaded::instance)
     }
 
+    fn get(&self, number: usize) -> Option<Instance<'_, 'a>> {
+        self.space.loaded.get(number).map(Loaded::instance)
+    }
+
     fn around(&self, address: u64) -> Option<Instance<'_, 'a>> {
         self.space.around(address).map(Loaded::instance)
     }

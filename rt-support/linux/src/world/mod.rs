@@ -308,6 +308,10 @@ impl<'a> Instances<'a> for World<'a> {
         Some(self.instance(self.find(module)?.index()))
     }
 
+    fn get(&self, number: usize) -> Option<Instance<'_, 'a>> {
+        (number < self.instances.len()).then(|| self.instance(number))
+    }
+
     fn around(&self, address: u64) -> Option<Instance<'_, 'a>> {
         Some(self.instance(self.position(address)?))
     }

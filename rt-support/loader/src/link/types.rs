@@ -116,6 +116,7 @@ fn is_abstract_subtype(sub: &str, sup: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::link::check_types;
     use std::vec::Vec;
     use wasm_aot_object::meta::MetaBuilder;
 
@@ -135,6 +136,7 @@ mod tests {
                 trampoline,
                 kind: kind.into(),
                 supertype: supertype.into(),
+                moved: 0.into(),
             });
         }
         builder.finish()
@@ -175,5 +177,44 @@ mod tests {
         ] {
             assert!(!matches(sub, sup), "{sub} is a subtype of {sup}");
         }
+    }
+
+    /// Types by number, text, and whether they have moved on.
+    fn numbered(types: &[(u32, &str, u32)]) -> Vec<u8> {
+        let mut builder = MetaBuilder::default();
+        for &(id, text, moved) in types {
+            let (text, trampoline) = (builder.intern(text), builder.intern(""));
+            builder.types.push(TypeRecord {
+                id: id.into(),
+                text,
+                trampoline,
+                kind: type_kind::STRUCT.into(),
+                supertype: NONE.into(),
+                moved: moved.into(),
+            });
+        }
+        builder.finish()
+    }
+
+    #[test]
+    fn objects_must_number_types_alike() {
+        let one = [(9, "a", 0), (3, "b", 0), (5, "c", 0)];
+        for (other, agree) in [
+            (&[][..], true),
+            (&[(3, "b", 0), (7, "d", 0)], true),
+            (&[(7, "d", 0), (5, "c", 0), (9, "a", 0), (1, "e", 0)], true),
+            (&[(5, "x", 0)], false),
+            (&[(1, "e", 0), (9, "b", 0)], false),
+            (&[(4, "b", 1), (3, "z", 0)], false),
+            (&[(4, "b", 1)], false),
+            (&[(10, "y", 1)], true),
+        ] {
+            let (one, other) = (numbered(&one), numbered(other));
+            let (one, other) = (Meta::parse(&one).unwrap(), Meta::parse(&other).unwrap());
+            assert_eq!(check_types(&one, &other).is_ok(), agree);
+            assert_eq!(check_types(&other, &one).is_ok(), agree);
+        }
+        let twice = numbered(&[(3, "a", 0), (3, "b", 0)]);
+        assert!(Meta::parse(&twice).is_err(), "one number, two types");
     }
 }
