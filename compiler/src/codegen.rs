@@ -23,6 +23,7 @@ use cranelift_frontend::FunctionBuilderContext;
 use gate::Gate;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
+use std::fmt::Write;
 use wasm_aot_object::Machine;
 use wasm_aot_object::table::NO_WASM_OFFSET;
 use wasm_aot_symbols::Runtime;
@@ -76,6 +77,8 @@ struct Worker {
     context: Context,
     builder: FunctionBuilderContext,
     control: ControlPlane,
+    /// Whether the code is written down for people as well.
+    listing: bool,
 }
 
 /// Compiles all functions: the module's in their order, then the trampolines, then
@@ -135,12 +138,35 @@ fn adapters(module: &Module<'_>, plan: &Plan<'_>, codes: &[Code]) -> Vec<Symbol>
     adapters.into_iter().collect()
 }
 
+/// The instructions of the module's functions, in their order.
+///
+/// # Errors
+/// As [`compile`].
+pub fn listing(module: &Module<'_>, plan: &Plan<'_>, isa: &dyn TargetIsa) -> Result<String, Error> {
+    let mut worker = Worker {
+        listing: true,
+        ..Worker::default()
+    };
+    let mut text = String::new();
+    let first = module.imported_functions() as u32;
+    for index in (first..).take(module.bodies.len()) {
+        worker.compile(module, plan, isa, Symbol::Function(index))?;
+        let compiled = worker.context.compiled_code();
+        let code = compiled.and_then(|code| code.vcode.as_deref());
+        let code = code.expect("it has just been compiled, with its listing");
+        let name = module.function_name(index);
+        writeln!(text, "{name}:\n{code}").expect("strings are writable");
+    }
+    Ok(text)
+}
+
 impl Default for Worker {
     fn default() -> Self {
         Self {
             context: Context::new(),
             builder: FunctionBuilderContext::new(),
             control: ControlPlane::default(),
+            listing: false,
         }
     }
 }
@@ -176,6 +202,7 @@ impl Worker {
         symbol: Symbol,
     ) -> Result<Code, Error> {
         self.context.clear();
+        self.context.set_disasm(self.listing);
         self.context.func = self
             .translate(module, plan, isa, symbol)
             // A function that was given up left its blocks and variables behind.

@@ -120,6 +120,15 @@ pub struct Report {
     address_map_entries: usize,
 }
 
+impl Report {
+    /// The stack frame of a function, in bytes; `None` where there is no function of this name.
+    #[must_use]
+    pub fn frame_bytes(&self, name: &str) -> Option<u32> {
+        let function = self.functions.iter().find(|f| f.name == name)?;
+        Some(function.frame_bytes)
+    }
+}
+
 /// Reads an object.
 ///
 /// # Errors

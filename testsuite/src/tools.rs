@@ -5,6 +5,7 @@ use anyhow::{Context, Result, bail};
 use std::env;
 use std::path::PathBuf;
 use std::process::Command;
+use wasm_aot_object::Machine;
 
 /// The command under test: `$WASM_AOT_TEST_COMMAND`, or the one in the folder above the test's
 /// (`target/release`).
@@ -63,6 +64,15 @@ pub fn share() -> Result<PathBuf> {
         bail!("{} is not there: run `cargo xtask build`", path.display());
     }
     Ok(path)
+}
+
+/// GNU ld for an architecture.
+#[must_use]
+pub fn ld(machine: Machine) -> Command {
+    match machine {
+        machine if Machine::HOST == Some(machine) => Command::new("ld"),
+        other => Command::new(format!("{other}-linux-gnu-ld")),
+    }
 }
 
 /// A native C compiler.

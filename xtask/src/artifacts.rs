@@ -92,5 +92,10 @@ pub fn freestanding_lints(workspace: &Workspace) -> Result<Vec<Command>> {
         .env("CARGO_TARGET_DIR", workspace.target().join("sel4-lints"))
         .env("SEL4_PREFIX", workspace.path(kernel::PREFIX))
         .env("SEL4_APP_RUNTIME", workspace.path("sel4-loader/Cargo.toml"));
-    Ok(vec![loader])
+    let mut engine = workspace.cargo("clippy");
+    engine
+        .args(["--release", "--locked", "--", "--deny", "warnings"])
+        .current_dir(workspace.path("rt-support/engine"))
+        .env("CARGO_TARGET_DIR", workspace.target().join("engine-lints"));
+    Ok(vec![loader, engine])
 }

@@ -8,6 +8,7 @@ mod apps;
 mod artifacts;
 mod bench;
 mod checks;
+mod engine;
 mod fuzz;
 mod kernel;
 mod packages;
@@ -40,6 +41,12 @@ enum Task {
     /// Build everything a user needs: the command, the kernel, the seL4 loader, the start-up code
     /// of linked executables.
     Build,
+    /// Build the engine that runs test scripts, and set up what that takes.
+    Engine {
+        /// Only for this architecture (x86_64, aarch64, riscv64); may be repeated.
+        #[arg(long = "target", value_name = "ARCHITECTURE")]
+        targets: Vec<String>,
+    },
     /// Build, then run a sample on seL4 in QEMU.
     Demo {
         /// The sample (a name in testsuite/apps or a path) and its arguments.
@@ -88,13 +95,20 @@ fn run(task: Task) -> Result<ExitCode> {
     let workspace = Workspace::find()?;
     match task {
         Task::Setup => {
-            let all = [packages::KERNEL, packages::QEMU, packages::TESTS].concat();
+            let all = [
+                packages::KERNEL,
+                packages::QEMU,
+                packages::TESTS,
+                packages::TARGETS,
+            ]
+            .concat();
             packages::require(&all)?;
             checks::require_tools()?;
             wasmtime::require(&workspace)?;
         }
         Task::Kernel => artifacts::kernel(&workspace)?,
         Task::Build => artifacts::build(&workspace)?,
+        Task::Engine { targets } => engine::build(&workspace, &targets)?,
         Task::Demo { app } => return demo(&workspace, &app),
         Task::Test { filter } => tests::run(&workspace, &filter)?,
         Task::Spec { bless } => spec::run(&workspace, bless)?,

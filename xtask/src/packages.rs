@@ -61,6 +61,25 @@ pub const TESTS: &[Tool] = &[
     python("pip", &["python3", "python3-pip"]),
 ];
 
+/// Runs programs of other architectures, and reads and links their objects.
+pub const TARGETS: &[Tool] = &[
+    program("qemu-aarch64", &["qemu-user"]),
+    program("qemu-riscv64", &["qemu-user"]),
+    program("aarch64-linux-gnu-ld", &["binutils-aarch64-linux-gnu"]),
+    program("riscv64-linux-gnu-ld", &["binutils-riscv64-linux-gnu"]),
+];
+
+/// Builds Rust's core library from source.
+pub const RUST_SOURCE: &[Tool] = &[
+    file("/usr/bin/rustc", &["rustc-web"]),
+    file("/usr/bin/cargo", &["cargo-web"]),
+    file(
+        "/usr/lib/rustlib/src/rust/library/Cargo.lock",
+        &["rust-web-src"],
+    ),
+    file("/usr/lib/llvm-22/bin/wasm-ld", &["lld-22"]),
+];
+
 /// Rebuilds the samples. The versions are Debian 12's: others give other bytes.
 pub const APPS: &[Tool] = &[
     program("clang-19", &["clang-19"]),

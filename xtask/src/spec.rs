@@ -2,7 +2,7 @@
 //! Runs the official testsuite and makes the README's table of it.
 
 use crate::workspace::Workspace;
-use crate::{artifacts, process};
+use crate::{artifacts, engine, packages, process};
 use anyhow::{Context, Result, bail, ensure};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -24,7 +24,9 @@ struct Count {
 /// # Errors
 /// Where something fails that is not listed, or the README has another table.
 pub fn run(workspace: &Workspace, bless: bool) -> Result<()> {
+    packages::require(packages::TARGETS)?;
     artifacts::command(workspace)?;
+    engine::build(workspace, &[])?;
     let results = workspace.target().join("spec-results.txt");
     if results.exists() {
         fs::remove_file(&results).context("removing the results of another run")?;
@@ -33,6 +35,7 @@ pub fn run(workspace: &Workspace, bless: bool) -> Result<()> {
     test.args(["--release", "--locked", "--package", "spec-tests"])
         .args(["--test", "official", "--", "--quiet"])
         .env("WASM_AOT_TEST_COMMAND", workspace.program())
+        .env("WASM_AOT_SHARE", workspace.share(""))
         .env("SPEC_RESULTS", &results);
     process::announce(&test);
     let status = process::status(&mut test)?;

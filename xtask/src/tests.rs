@@ -2,7 +2,7 @@
 //! Runs every test of the repository and counts them.
 
 use crate::workspace::Workspace;
-use crate::{artifacts, packages, process, wasmtime};
+use crate::{artifacts, engine, packages, process, wasmtime};
 use anyhow::{Context, Result, bail, ensure};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -37,9 +37,10 @@ impl Count {
 /// # Errors
 /// Where something cannot be built, or a test fails.
 pub fn run(workspace: &Workspace, filter: &[String]) -> Result<()> {
-    packages::require(&[packages::QEMU, packages::TESTS].concat())?;
+    packages::require(&[packages::QEMU, packages::TESTS, packages::TARGETS].concat())?;
     let reference = wasmtime::require(workspace)?;
     artifacts::build(workspace)?;
+    engine::build(workspace, &[])?;
     let mut test = workspace.cargo("test");
     test.args([
         "--release",

@@ -3,12 +3,13 @@
 
 use anyhow::{Context, Result, ensure};
 use std::env;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Manifests of the programs that are built without the standard library: workspaces of their
 /// own, because their profiles differ.
-pub const FREESTANDING: &[&str] = &["sel4-loader/Cargo.toml"];
+pub const FREESTANDING: &[&str] = &["sel4-loader/Cargo.toml", "rt-support/engine/Cargo.toml"];
 
 /// The checkout.
 pub struct Workspace {
@@ -62,7 +63,13 @@ impl Workspace {
 
     /// Cargo, in the checkout's root.
     pub fn cargo(&self, subcommand: &str) -> Command {
-        let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        self.cargo_of(cargo, subcommand)
+    }
+
+    /// Another Cargo, in the checkout's root.
+    pub fn cargo_of(&self, cargo: impl AsRef<OsStr>, subcommand: &str) -> Command {
+        let mut command = Command::new(cargo);
         command
             .arg(subcommand)
             .current_dir(&self.root)

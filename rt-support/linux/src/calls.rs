@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-//! The three system calls that rustix keeps to itself: signal handlers and the end of the process
-//! (rt_sigaction(2), sigaltstack(2), exit_group(2)).
+//! The system calls that rustix keeps to itself: signal handlers, the end of a thread and of the
+//! process (rt_sigaction(2), sigaltstack(2), exit(2), exit_group(2)).
 
 pub(crate) use crate::arch::Action;
 use crate::arch::{number, syscall};
@@ -50,6 +50,14 @@ pub(crate) unsafe fn sigaltstack(stack: &AlternateStack) -> AlternateStack {
     // is too small.
     unsafe { syscall(number::SIGALTSTACK, arguments) };
     old
+}
+
+/// Ends this thread.
+pub fn exit_thread() -> ! {
+    loop {
+        // SAFETY: it does not return.
+        unsafe { syscall(number::EXIT, [0, 0, 0, 0]) };
+    }
 }
 
 /// Ends the process.

@@ -3,6 +3,7 @@
 
 /// Numbers of system calls (`asm-generic/unistd.h`).
 pub mod number {
+    pub const EXIT: usize = 93;
     pub const EXIT_GROUP: usize = 94;
     pub const SIGALTSTACK: usize = 132;
     pub const RT_SIGACTION: usize = 134;

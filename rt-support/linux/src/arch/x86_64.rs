@@ -7,6 +7,7 @@ use wasm_aot_loader::cpu::x86_64 as cpu;
 /// Numbers of system calls (`asm/unistd_64.h`).
 pub mod number {
     pub const RT_SIGACTION: usize = 13;
+    pub const EXIT: usize = 60;
     pub const SIGALTSTACK: usize = 131;
     pub const EXIT_GROUP: usize = 231;
 }
