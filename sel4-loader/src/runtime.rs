@@ -104,6 +104,11 @@ impl Runtime {
         self.header.call
     }
 
+    /// The function that reads the header of an object of the heap.
+    pub fn object_header(&self) -> u64 {
+        self.header.object_header
+    }
+
     /// Address of a function that the runtime exports.
     pub fn export(&self, name: &str) -> Option<u64> {
         self.entry_of(name).map(|entry| entry.address)

@@ -20,6 +20,7 @@ struct Header {
     magic: u64,
     entry: *const (),
     call: *const (),
+    object_header: *const (),
     entries: *const Entry,
     count: usize,
 }
@@ -87,6 +88,7 @@ static HEADER: Header = Header {
     magic: exports::MAGIC,
     entry: crate::_start as *const (),
     call: crate::script_call as *const (),
+    object_header: crate::object_header as *const (),
     entries: ENTRIES.as_ptr(),
     count: ENTRIES.len(),
 };

@@ -20,6 +20,7 @@ use core::fmt::{self, Write};
 use core::panic::PanicInfo;
 use sel4_boot::space;
 use sel4_boot::startup::{Startup, flags};
+use wasm_aot_object::descriptor::OBJECT_HEADER_OFFSET;
 use wasm_aot_object::signature::Signature;
 use wasm_aot_runtime::enter;
 use wasm_aot_runtime::values::{self, Results, ValueError};
@@ -58,6 +59,16 @@ extern "C" fn script_call(trampoline: u64, callee: u64, slots: *mut [u64; 2]) ->
         }
     }
     call::returned()
+}
+
+/// Reads the header of an object for the root task.
+unsafe extern "C" fn object_header(_: *const (), slots: *mut [u64; 2]) {
+    // SAFETY: there is a slot; the root task has found in it what compiled code returned as a
+    // reference to an object of this heap. Where that is wrong, the app faults and nobody else.
+    unsafe {
+        let object = ((*slots)[0] as *const u64).byte_offset(OBJECT_HEADER_OFFSET as isize);
+        (*slots)[0] = object.read();
+    }
 }
 
 fn startup() -> Option<Startup<'static>> {

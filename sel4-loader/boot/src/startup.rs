@@ -85,6 +85,9 @@ pub mod exports {
         /// Where the thread of a test script is put: RDI is a trampoline, RSI the function to call
         /// through it, RDX the address of its slots; RDI is 0 where RSI is a `fn()`.
         pub call: u64,
+        /// A trampoline that calls nothing: it puts the header of the object of the heap whose
+        /// address is in the first slot there instead.
+        pub object_header: u64,
         /// Address of the array of [`Entry`].
         pub entries: u64,
         /// Entries in the array.

@@ -13,15 +13,20 @@ use crate::{Loader, heap};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Range;
 use sel4::sys;
 use sel4_boot::bundle::App;
 use sel4_boot::space;
 use wasm_aot_loader::LoadError;
 use wasm_aot_loader::trap::TrapReport;
+use wasm_aot_object::descriptor::{TYPE_KIND_OFFSET, object_kind};
 use wasm_aot_object::meta::Kind;
 use wasm_aot_object::signature::Signature;
 use wasm_aot_script::run::Closed;
-use wasm_aot_script::{Script, Sink, Slot, Stop, World};
+use wasm_aot_script::{RefKind, Script, Sink, Slot, Stop, World};
+
+/// Where objects of the heap are.
+const HEAP: Range<u64> = space::HEAP..space::HEAP + space::HEAP_LIMIT;
 
 /// Runs a script; gives the exit code, 0.
 pub fn run<'a>(
@@ -55,6 +60,7 @@ pub fn run<'a>(
         loader,
         running,
         slots,
+        kinds: Vec::new(),
     };
     // The app's runtime says when it is ready.
     match serve::until_end(world.loader, world.running) {
@@ -88,6 +94,8 @@ struct ScriptWorld<'l, 'a> {
     /// Which instance each of the script's is.
     instances: Vec<Option<usize>>,
     slots: Slots,
+    /// What the objects are that the last call returned.
+    kinds: Vec<(u64, RefKind)>,
 }
 
 /// What is said of a step that did not end as planned.
@@ -134,6 +142,35 @@ impl<'a> ScriptWorld<'_, 'a> {
         let index = self.instances.get(instance as usize);
         let index = index.copied().flatten();
         index.ok_or(refused("the instance was never made"))
+    }
+
+    /// Finds out what a value of some type refers to, if to an object in the app's heap. The app
+    /// reads the object's header, the descriptor behind is in an image. Where that leads nowhere,
+    /// nothing is known of the object.
+    fn look(&mut self, kind: &str, address: u64) {
+        if !kind.contains("ref") || !address.is_multiple_of(8) || !HEAP.contains(&address) {
+            return;
+        }
+        let runtime = self.loader.runtime.object_header();
+        self.slots.write(&[[address, 0]]);
+        let mut header = [[0; 2]];
+        if self.call(runtime, address).is_err() {
+            return;
+        }
+        self.slots.read(&mut header);
+        let mut kind = [0; 4];
+        let at = header[0][0].wrapping_add_signed(TYPE_KIND_OFFSET.into());
+        if !self.running.space.read(&self.loader.peek, at, &mut kind) {
+            return;
+        }
+        let kind = match u32::from_le_bytes(kind) {
+            object_kind::STRUCT => RefKind::Struct,
+            object_kind::ARRAY => RefKind::Array,
+            object_kind::EXCEPTION => RefKind::Exception,
+            _ => return,
+        };
+        // Where there is no room, nothing is known of the object either.
+        let _ = heap::push(&mut self.kinds, (address, kind));
     }
 
     /// Calls a function through a trampoline, or (trampoline 0) a `fn()`.
@@ -220,6 +257,10 @@ impl<'a> World<'a> for ScriptWorld<'_, 'a> {
         self.slots.write(&slots[..arguments]);
         self.call(trampoline, callee)?;
         self.slots.read(&mut slots[..results]);
+        self.kinds.clear();
+        for (result, slot) in signature.results().zip(&slots[..results]) {
+            self.look(result, slot[0]);
+        }
         Ok(())
     }
 
@@ -236,6 +277,17 @@ impl<'a> World<'a> for ScriptWorld<'_, 'a> {
             return Err(refused("the global is outside of every image"));
         }
         let (words, _) = bytes.as_chunks::<8>();
-        Ok([words[0], words[1]].map(u64::from_le_bytes))
+        let slot = [words[0], words[1]].map(u64::from_le_bytes);
+        let global = export.and_then(|e| meta.globals().get(e.index.get() as usize));
+        let kind = global.map_or("", |global| meta.str(global.value_type));
+        self.kinds.clear();
+        self.look(kind, slot[0]);
+        Ok(slot)
+    }
+
+    fn object_kind(&self, address: u64) -> RefKind {
+        let mut known = self.kinds.iter();
+        let known = known.find(|(other, _)| *other == address);
+        known.map_or(RefKind::Object, |(_, kind)| *kind)
     }
 }
