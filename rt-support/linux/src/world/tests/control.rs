@@ -149,3 +149,90 @@ fn tags_must_have_the_same_type() {
     let error = error.to_string();
     assert!(error.contains("a tag (i32) -> () is imported"), "{error}");
 }
+
+/// Exceptions carry references, and references live across the calls that throw them.
+const CARRIER: &str = r#"(module
+    (type $box (struct (field $value (mut i64))))
+    (type $list (array (mut (ref null $box))))
+    (import "thrower" "tag" (tag $tag (param (ref null $box) f64 (ref null $list) i64)))
+    (import "thrower" "throw" (func $throw (param i64)))
+    (global $kept (mut exnref) (ref.null exn))
+    (func $value (param (ref null $box)) (result i64) (struct.get $box $value (local.get 0)))
+    (func $garbage (result i64)
+        (local $i i64)
+        (loop $more
+            (drop (array.new_default $list (i32.const 10)))
+            (local.set $i (i64.add (local.get $i) (i64.const 1)))
+            (br_if $more (i64.lt_u (local.get $i) (i64.const 20))))
+        (i64.const 0))
+    (func $catch (param $n i64) (result i64)
+        (local $before (ref $box)) (local $one (ref null $box)) (local $ten (ref null $list))
+        (local $exception exnref) (local $sum i64) (local $after (ref null $box))
+        (local.set $before (struct.new $box (i64.const 1000000)))
+        (block $caught (result (ref null $box) f64 (ref null $list) i64 exnref)
+            (try_table (catch_ref $tag $caught)
+                (local.set $after (struct.new $box (i64.const 100000)))
+                (call $throw (local.get $n)))
+            (unreachable))
+        (local.set $exception)
+        (local.set $sum)
+        (local.set $ten)
+        (local.set $sum (i64.add (i64.trunc_f64_s) (local.get $sum)))
+        (local.set $one)
+        (global.set $kept (local.get $exception))
+        (local.set $sum (i64.add (local.get $sum) (call $garbage)))
+        (local.set $sum (i64.add (local.get $sum) (call $value (local.get $before))))
+        (local.set $sum (i64.add (local.get $sum) (call $value (local.get $after))))
+        (local.set $sum (i64.add (local.get $sum) (call $value (local.get $one))))
+        (i64.add (local.get $sum)
+            (call $value (array.get $list (local.get $ten) (i32.const 3)))))
+    (func (export "catch") (param i64) (result i64) (call $catch (local.get 0)))
+    (func (export "again") (param i64) (result i64)
+        (drop (call $garbage))
+        (block $caught (result (ref null $box) f64 (ref null $list) i64)
+            (try_table (catch $tag $caught) (throw_ref (global.get $kept)))
+            (unreachable))
+        (drop) (drop) (drop) (call $value)))"#;
+
+const CARRIED: &str = r#"(module
+    (type $box (struct (field $value (mut i64))))
+    (type $list (array (mut (ref null $box))))
+    (tag $tag (export "tag") (param (ref null $box) f64 (ref null $list) i64))
+    (func $list (param i64) (result (ref $list))
+        (local $list (ref null $list))
+        (local.set $list (array.new_default $list (i32.const 10)))
+        (array.set $list (local.get $list) (i32.const 3) (struct.new $box (local.get 0)))
+        (ref.as_non_null (local.get $list)))
+    (func $deep (param i64 i64)
+        (local $own (ref null $box))
+        (local.set $own (struct.new $box (local.get 1)))
+        (if (i64.eqz (local.get 1)) (then
+            (throw $tag (struct.new $box (i64.const 10)) (f64.const 20)
+                (call $list (i64.const 300)) (local.get 0))))
+        (call $deep (local.get 0) (i64.sub (local.get 1) (i64.const 1)))
+        (drop (struct.get $box $value (local.get $own))))
+    (func (export "throw") (param i64) (call $deep (local.get 0) (i64.const 12))))"#;
+
+#[test]
+fn exceptions_and_what_they_carry_are_moved() {
+    let _turn = turn();
+    let (carrier, carried) = (object("a", CARRIER), object("b", CARRIED));
+    for stress in [false, true] {
+        let options = WorldOptions {
+            heap: crate::platform::HeapOptions {
+                bytes: Some(64 << 10),
+                stress,
+            },
+            ..WorldOptions::default()
+        };
+        let mut world = World::new(&options).unwrap();
+        add(&mut world, "thrower", &carried);
+        let id = add(&mut world, "carrier", &carrier);
+        for round in 0..300 {
+            let expected = 1_100_330 + round;
+            assert_eq!(call(&mut world, id, "catch", round).unwrap(), expected);
+            assert_eq!(call(&mut world, id, "again", 0).unwrap(), 10);
+        }
+        assert!(wasm_aot_runtime::heap::counters().collections > 3);
+    }
+}
