@@ -3,10 +3,12 @@
 
 use super::Translator;
 use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, JumpTableData, Value};
+use std::collections::BTreeSet;
+use std::rc::Rc;
 use wasmparser::{BlockType, BrTable, FuncType, ValType};
 
 use super::clif_type;
-use super::exception::Clause;
+use super::exception::{Clause, Reachable};
 use crate::error::Error;
 
 /// What a frame is.
@@ -18,6 +20,8 @@ enum Kind {
     /// With its catch clauses.
     Try {
         clauses: Vec<Clause>,
+        /// See [`Translator::reachable_clauses`].
+        reachable: Option<Rc<[Reachable]>>,
     },
     /// With the block of its `else` branch, and that branch's parameters, until `else` is seen.
     If {
@@ -44,7 +48,7 @@ pub struct Control {
     frames: Vec<Frame>,
     /// Positions in `frames` of those that catch exceptions.
     tries: Vec<usize>,
-    /// Exceptional edges of all calls so far.
+    /// Pairs of a call or `throw` and a clause around it so far.
     pub exceptional_edges: usize,
     stack: Vec<Value>,
     /// In unreachable code: the number of frames opened in it. `None` where reachable.
@@ -152,7 +156,11 @@ impl Translator<'_, '_> {
         let (params, results) = self.block_types(ty);
         let end = self.block_with(&results);
         self.control.tries.push(self.control.frames.len());
-        self.push_frame(Kind::Try { clauses }, end, params.len(), results.len());
+        let kind = Kind::Try {
+            clauses,
+            reachable: None,
+        };
+        self.push_frame(kind, end, params.len(), results.len());
     }
 
     /// Whether this is inside a frame that catches exceptions.
@@ -160,23 +168,45 @@ impl Translator<'_, '_> {
         !self.control.tries.is_empty()
     }
 
-    /// The frames that catch exceptions, the innermost first.
-    pub fn tries(&self) -> Vec<usize> {
-        self.control.tries.iter().rev().copied().collect()
-    }
-
-    /// The catch clauses of one of these frames.
-    pub fn clauses(&self, frame: usize) -> &[Clause] {
-        match &self.control.frames[frame].kind {
-            Kind::Try { clauses } => clauses,
-            _ => &[],
+    /// The clauses that an exception can reach from here, the innermost first: of several for one
+    /// tag the first, and none behind one for every tag. Worked out once for each frame that
+    /// catches, from the next one around it that is known.
+    pub fn reachable_clauses(&mut self) -> Rc<[Reachable]> {
+        let (mut list, mut seen) = (Vec::new(), BTreeSet::new());
+        let mut add = |clause: Reachable| {
+            if seen.insert(clause.tag) {
+                list.push(clause);
+            }
+            clause.tag.is_none()
+        };
+        for &frame in self.control.tries.iter().rev() {
+            let Kind::Try { clauses, reachable } = &self.control.frames[frame].kind else {
+                continue;
+            };
+            if let Some(known) = reachable {
+                known.iter().any(|&clause| add(clause));
+                break;
+            }
+            let tags = clauses.iter().map(|clause| clause.tag).enumerate();
+            let mut own = tags.map(|(clause, tag)| Reachable { frame, clause, tag });
+            if own.any(&mut add) {
+                break;
+            }
         }
+        let list: Rc<[Reachable]> = list.into();
+        if let Some(&innermost) = self.control.tries.last()
+            && let Kind::Try { reachable, .. } = &mut self.control.frames[innermost].kind
+        {
+            *reachable = Some(list.clone());
+        }
+        list
     }
 
-    /// Where exceptions of a clause of one of these frames arrive.
-    pub fn set_landing(&mut self, frame: usize, clause: usize, landing: Block) {
-        if let Kind::Try { clauses } = &mut self.control.frames[frame].kind {
-            clauses[clause].landing = Some(landing);
+    /// Where the exceptions of a clause arrive, once something leads there.
+    pub fn landing_of(&mut self, clause: Reachable) -> Option<&mut Option<Block>> {
+        match &mut self.control.frames[clause.frame].kind {
+            Kind::Try { clauses, .. } => Some(&mut clauses[clause.clause].landing),
+            _ => None,
         }
     }
 
@@ -256,7 +286,7 @@ impl Translator<'_, '_> {
         self.control.stack.truncate(frame.height);
         match frame.kind {
             Kind::Loop { header } => self.builder.seal_block(header),
-            Kind::Try { clauses } => {
+            Kind::Try { clauses, .. } => {
                 self.control.tries.pop();
                 self.land(&clauses);
             }

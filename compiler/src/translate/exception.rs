@@ -20,7 +20,6 @@ use cranelift_codegen::ir::{
     InstBuilder, SigRef, Signature, Type, Value, types,
 };
 use cranelift_codegen::isa::CallConv;
-use std::collections::BTreeSet;
 use wasm_aot_symbols::Runtime;
 use wasm_aot_trap::TrapCode as Trap;
 use wasmparser::{Catch, StorageType, TryTable};
@@ -33,13 +32,22 @@ pub const MAX_EXCEPTIONAL_EDGES: usize = 1 << 17;
 #[derive(Clone, Copy)]
 pub struct Clause {
     /// `None` for one that catches every exception.
-    tag: Option<u32>,
+    pub tag: Option<u32>,
     /// Whether the label gets the exception itself too.
     reference: bool,
     /// The label, seen from outside the `try_table`.
     depth: u32,
     /// Where its exceptions arrive, once something leads there.
     pub landing: Option<Block>,
+}
+
+/// A clause that exceptions can reach: a frame that catches, a clause of it by its position, and
+/// that clause's tag.
+#[derive(Clone, Copy)]
+pub struct Reachable {
+    pub frame: usize,
+    pub clause: usize,
+    pub tag: Option<u32>,
 }
 
 impl Clause {
@@ -137,8 +145,8 @@ impl Translator<'_, '_> {
                 .store(trusted(), value, exception, offset as i32);
         }
         match self.certain_clause(tag) {
-            Some((frame, clause)) => {
-                let landing = self.landing(frame, clause);
+            Some(clause) => {
+                let landing = self.landing(clause);
                 self.builder.ins().jump(landing, &[exception.into()]);
             }
             None => self.throw_object(exception),
@@ -168,14 +176,14 @@ impl Translator<'_, '_> {
 
     /// The clause of this function that catches an exception of this tag thrown here, where that
     /// is certain.
-    fn certain_clause(&self, tag: u32) -> Option<(usize, usize)> {
-        for frame in self.tries() {
-            for (position, clause) in self.clauses(frame).iter().enumerate() {
-                match self.matches(clause.tag, tag) {
-                    Match::Yes => return Some((frame, position)),
-                    Match::No => {}
-                    Match::Unknown => return None,
-                }
+    fn certain_clause(&mut self, tag: u32) -> Option<Reachable> {
+        let clauses = self.reachable_clauses();
+        self.control.exceptional_edges += clauses.len();
+        for &clause in clauses.iter() {
+            match self.matches(clause.tag, tag) {
+                Match::Yes => return Some(clause),
+                Match::No => {}
+                Match::Unknown => return None,
             }
         }
         None
@@ -192,38 +200,32 @@ impl Translator<'_, '_> {
     }
 
     /// The landing block of a clause, which now has one.
-    fn landing(&mut self, frame: usize, clause: usize) -> Block {
-        if let Some(landing) = self.clauses(frame)[clause].landing {
-            return landing;
+    fn landing(&mut self, clause: Reachable) -> Block {
+        if let Some(Some(landing)) = self.landing_of(clause) {
+            return *landing;
         }
         let landing = self.builder.create_block();
         self.builder.append_block_param(landing, types::I64);
-        self.set_landing(frame, clause, landing);
+        if let Some(place) = self.landing_of(clause) {
+            *place = Some(landing);
+        }
         landing
     }
 
-    /// The clauses that an exception can reach from here, the innermost first.
+    /// The exceptional edges of a call here.
     fn handlers(&mut self) -> Vec<ExceptionTableItem> {
-        let (mut items, mut seen) = (Vec::new(), BTreeSet::new());
-        for frame in self.tries() {
-            for position in 0..self.clauses(frame).len() {
-                let tag = self.clauses(frame)[position].tag;
-                if !seen.insert(tag) {
-                    continue;
-                }
-                let landing = self.landing(frame, position);
-                let exception = [BlockArg::TryCallExn(0)];
-                let call = self.builder.func.dfg.block_call(landing, &exception);
-                items.push(match tag {
-                    Some(tag) => ExceptionTableItem::Tag(ExceptionTag::from_u32(tag), call),
-                    None => ExceptionTableItem::Default(call),
-                });
-                if tag.is_none() {
-                    return items;
-                }
+        let clauses = self.reachable_clauses();
+        self.control.exceptional_edges += clauses.len();
+        let item = |&clause: &Reachable| {
+            let landing = self.landing(clause);
+            let exception = [BlockArg::TryCallExn(0)];
+            let call = self.builder.func.dfg.block_call(landing, &exception);
+            match clause.tag {
+                Some(tag) => ExceptionTableItem::Tag(ExceptionTag::from_u32(tag), call),
+                None => ExceptionTableItem::Default(call),
             }
-        }
-        items
+        };
+        clauses.iter().map(item).collect()
     }
 
     /// Calls something in the module's own convention; exceptions get to the clauses around. Gives
@@ -235,7 +237,6 @@ impl Translator<'_, '_> {
         results: &[Type],
     ) -> Vec<Value> {
         let handlers = self.handlers();
-        self.control.exceptional_edges += handlers.len();
         if handlers.is_empty() {
             let call = match callee {
                 Callee::Direct(callee) => self.builder.ins().call(callee, arguments),
