@@ -3,9 +3,11 @@
 
 use std::borrow::Cow;
 use wasm_encoder::{
-    BlockType, CodeSection, ConstExpr, DataSection, ElementSection, Elements, EntityType,
-    ExportKind, ExportSection, Function, FunctionSection, GlobalSection, GlobalType, ImportSection,
-    MemorySection, MemoryType, Module, RefType, TableSection, TableType, TypeSection, ValType,
+    BlockType, CodeSection, CompositeInnerType, CompositeType, ConstExpr, DataSection,
+    ElementSection, Elements, EntityType, ExportKind, ExportSection, FieldType, Function,
+    FunctionSection, GlobalSection, GlobalType, HeapType, ImportSection, MemorySection, MemoryType,
+    Module, RefType, StorageType, StructType, SubType, TableSection, TableType, TagKind,
+    TagSection, TagType, TypeSection, ValType,
 };
 
 /// What must come of a module.
@@ -43,6 +45,12 @@ cases! {
     types_of_a_thousand_values: Expect::Refused("bytes of types");
     functions_of_a_thousand_parameters: Expect::Refused("locals of all functions");
     parameters_at_the_limit: Expect::Compiled;
+    a_chain_of_supertypes: Expect::Refused("sub type hierarchy too deep");
+    types_with_many_supertypes: Expect::Compiled;
+    a_large_recursion_group: Expect::Compiled;
+    a_million_tags: Expect::Refused("effective type size");
+    many_tags: Expect::Compiled;
+    casts_at_the_limit: Expect::Compiled;
     five_million_elements: Expect::Refused("elements of element segments");
     five_million_expressions: Expect::Refused("elements of element segments");
     four_million_elements: Expect::Compiled;
@@ -235,6 +243,125 @@ fn functions_with_parameters(count: u32) -> Vec<u8> {
     let ty = module.ty(&[ValType::I32; 1000], &[]);
     let body = empty_body();
     (0..count).for_each(|_| module.add(ty, &body));
+    module.finish()
+}
+
+/// A structure of these fields, open to subtypes.
+fn structure(supertype: Option<u32>, fields: &[ValType]) -> SubType {
+    let field = |&ty: &ValType| FieldType {
+        element_type: StorageType::Val(ty),
+        mutable: false,
+    };
+    SubType {
+        is_final: false,
+        supertype_idxs: supertype.into_iter().collect(),
+        composite_type: CompositeType {
+            inner: CompositeInnerType::Struct(StructType {
+                fields: fields.iter().map(field).collect(),
+            }),
+            shared: false,
+            descriptor: None,
+            describes: None,
+        },
+    }
+}
+
+fn with_types(types: &TypeSection) -> Vec<u8> {
+    let mut module = Module::new();
+    module.section(types);
+    module.finish()
+}
+
+fn a_chain_of_supertypes() -> Vec<u8> {
+    let mut types = TypeSection::new();
+    types.ty().subtype(&structure(None, &[]));
+    for index in 1..100_000 {
+        types.ty().subtype(&structure(Some(index - 1), &[]));
+    }
+    with_types(&types)
+}
+
+/// As deep as types may be, as many as fit; each another.
+fn types_with_many_supertypes() -> Vec<u8> {
+    const DEEP: u32 = 62;
+    let mut types = TypeSection::new();
+    types.ty().subtype(&structure(None, &[]));
+    for index in 1..DEEP {
+        types.ty().subtype(&structure(Some(index - 1), &[]));
+    }
+    for index in 0..300_000_usize {
+        let fields: Vec<ValType> = (0..10).map(|d| NUMBERS[index >> (2 * d) & 3]).collect();
+        types.ty().subtype(&structure(Some(DEEP - 1), &fields));
+    }
+    with_types(&types)
+}
+
+fn a_large_recursion_group() -> Vec<u8> {
+    const COUNT: u32 = 500_000;
+    let next = |index: u32| {
+        let heap_type = HeapType::Concrete((index + 1) % COUNT);
+        ValType::Ref(RefType {
+            nullable: true,
+            heap_type,
+        })
+    };
+    let mut types = TypeSection::new();
+    let all: Vec<SubType> = (0..COUNT)
+        .map(|index| structure(None, &[next(index)]))
+        .collect();
+    types.ty().rec(all);
+    with_types(&types)
+}
+
+fn tags(count: u32) -> Vec<u8> {
+    let mut types = TypeSection::new();
+    types.ty().function([], []);
+    let mut tags = TagSection::new();
+    let mut exports = ExportSection::new();
+    for index in 0..count {
+        let kind = TagKind::Exception;
+        tags.tag(TagType {
+            kind,
+            func_type_idx: 0,
+        });
+        exports.export(&format!("tag {index}"), ExportKind::Tag, index);
+    }
+    let mut module = Module::new();
+    module.section(&types).section(&tags).section(&exports);
+    module.finish()
+}
+
+fn a_million_tags() -> Vec<u8> {
+    tags(1_000_000)
+}
+
+fn many_tags() -> Vec<u8> {
+    tags(200_000)
+}
+
+/// Casts, each to a type with many supertypes.
+fn casts_at_the_limit() -> Vec<u8> {
+    let mut types = TypeSection::new();
+    types.ty().subtype(&structure(None, &[]));
+    for index in 1..60 {
+        types.ty().subtype(&structure(Some(index - 1), &[]));
+    }
+    let any = ValType::Ref(RefType::ANYREF);
+    types.ty().function([any], []);
+    let mut functions = FunctionSection::new();
+    functions.function(60);
+    let mut body = Function::new([]);
+    for index in 0..15_000 {
+        let mut code = body.instructions();
+        code.local_get(0);
+        code.ref_cast_nullable(HeapType::Concrete(index % 60))
+            .drop();
+    }
+    body.instructions().end();
+    let mut code = CodeSection::new();
+    code.function(&body);
+    let mut module = Module::new();
+    module.section(&types).section(&functions).section(&code);
     module.finish()
 }
 
