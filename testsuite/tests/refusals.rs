@@ -106,7 +106,7 @@ fn another_format_version_says_both() {
         bytes[at] = 99;
     });
     for arguments in [&["run", &object][..], &["run", "--on", "sel4", &object]] {
-        refused(arguments, &["version 99", "version 1"]);
+        refused(arguments, &["version 99", "version 2"]);
     }
 }
 

@@ -37,7 +37,7 @@ use core::fmt;
 pub use machine::Machine;
 
 /// The version of everything this crate defines. A loader refuses any other.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// The size of a WebAssembly page in bytes (core specification, "Memory Instances").
 pub const WASM_PAGE: u64 = 65_536;
