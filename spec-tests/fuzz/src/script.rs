@@ -83,6 +83,8 @@ fn trap(code: u8) -> Option<&'static str> {
         | T::NullArray
         | T::NullI31
         | T::NullException => Some("null"),
+        // An access may be outside of its memory as well, and either trap is right.
+        T::UnalignedAtomic => Some(""),
         T::UndefinedElement => Some("undefined element"),
         T::TableOutOfBounds => Some("out of bounds table access"),
         other => Some(other.message()),
