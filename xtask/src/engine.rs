@@ -35,8 +35,8 @@ const TARGETS: [Target; 3] = [
     },
 ];
 
-/// A static program at a fixed address, made by the linker that comes with Rust.
-const RUSTFLAGS: &str = "-Clinker=rust-lld -Crelocation-model=static -Clink-arg=-static";
+/// A static program at a fixed address.
+const RUSTFLAGS: &str = "-Crelocation-model=static -Clink-arg=-static";
 
 /// What there is to build with.
 enum Toolchain {
@@ -85,6 +85,11 @@ fn target_dir(workspace: &Workspace) -> PathBuf {
 
 /// The command that builds the engine.
 fn cargo(workspace: &Workspace, toolchain: &Toolchain, target: &Target) -> Command {
+    // The linker that comes with Rust, which Debian has in a package of its own.
+    let linker = match toolchain {
+        Toolchain::Installed => "rust-lld",
+        Toolchain::Source => "/usr/lib/llvm-22/bin/ld.lld",
+    };
     let mut command = match toolchain {
         Toolchain::Installed => workspace.cargo("build"),
         Toolchain::Source => {
@@ -101,7 +106,7 @@ fn cargo(workspace: &Workspace, toolchain: &Toolchain, target: &Target) -> Comma
         .current_dir(workspace.path("rt-support/engine"))
         .env("CARGO_TARGET_DIR", target_dir(workspace))
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .env("RUSTFLAGS", RUSTFLAGS);
+        .env("RUSTFLAGS", format!("{RUSTFLAGS} -Clinker={linker}"));
     command
 }
 
