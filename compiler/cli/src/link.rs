@@ -117,8 +117,9 @@ fn entry_object(bytes: &[u8], trapping: bool) -> Result<Vec<u8>> {
     // What this loader would refuse is no program either.
     let object = Object::parse_for(bytes, Machine::X86_64).map_err(|error| match error {
         LoadError::Architecture { found, .. } => anyhow!(
-            "the object is for {found}; executables are made for x86_64 only, build it with \
-             `--target x86_64`"
+            "the object is for {}; executables are made for x86_64 only, build it with \
+             `--target x86_64`",
+            Machine::from_elf(found).map_or("another machine", Machine::name)
         ),
         error => anyhow!("{error}"),
     })?;

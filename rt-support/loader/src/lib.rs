@@ -44,9 +44,6 @@ pub mod object;
 mod symbol;
 pub mod trap;
 
-#[cfg(test)]
-mod testing;
-
 pub use error::{LoadError, Unresolved};
 pub use layout::{Layout, PAGE};
 pub use load::Loaded;

@@ -295,6 +295,3 @@ impl<'a> Walk<'a, '_> {
         (self.read_word)(address)
     }
 }
-
-#[cfg(test)]
-mod tests;
