@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`programs`] | which programs, and how each becomes a native executable and a WebAssembly module |
 //! | [`engines`] | how a module becomes something that runs, once an engine |
-//! | [`measure`] | what one run costs: processor time, memory, instructions |
+//! | [`measure`] | what one run costs: processor time, memory |
 //! | [`report`] | medians, ratios, geometric means; table, JSON and chart |
 //!
 //! Runs are interleaved (every engine once, then every engine again), so that a slow moment of
@@ -21,7 +21,7 @@ use crate::{artifacts, packages, process, wasmtime};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use engines::{Built, Engine, Tools};
-use measure::{Cost, instructions, run};
+use measure::{Cost, run};
 use programs::Program;
 use report::{Cell, Report};
 use std::fs;
@@ -43,9 +43,6 @@ pub struct Arguments {
     /// Let clang use the vector instructions of WebAssembly (which wasm2c 1.0.32 does not know).
     #[arg(long)]
     simd: bool,
-    /// Count instructions too, with callgrind on smaller inputs (slow, but free of noise).
-    #[arg(long)]
-    instructions: bool,
     /// Where to write the figures as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -129,18 +126,12 @@ fn measured(program: &Program, built: &[Built], arguments: &Arguments) -> Result
             costs.push(cost);
         }
     }
-    let cells = built.iter().zip(costs).map(|(built, costs)| {
-        Ok(Cell {
-            costs,
-            instructions: match arguments.instructions {
-                true => Some(instructions(&built.command, program.small)?),
-                false => None,
-            },
-            compile: built.compile,
-            code_bytes: built.code_bytes,
-        })
+    let cells = built.iter().zip(costs).map(|(built, costs)| Cell {
+        costs,
+        compile: built.compile,
+        code_bytes: built.code_bytes,
     });
-    cells.collect()
+    Ok(cells.collect())
 }
 
 /// The members of `all` that are named, or all of them.

@@ -99,13 +99,12 @@ pub const APPS: &[Tool] = &[
     program("clang-22", &["clang-22"]),
 ];
 
-/// Measures: the compilers that are compared, Debian's WebAssembly tools, valgrind.
+/// Measures: the compilers that are compared, Debian's WebAssembly tools.
 pub const BENCH: &[Tool] = &[
     program("clang-19", &["clang-19"]),
     program("gcc", &["gcc", "libc6-dev"]),
     program("size", &["binutils"]),
     program("wasm2c", &["wabt"]),
-    program("valgrind", &["valgrind"]),
     file("/usr/lib/llvm-19/bin/wasm-ld", &["lld-19"]),
     file("/usr/lib/wasm32-wasi/crt1-command.o", &["wasi-libc"]),
     file(

@@ -69,26 +69,3 @@ fn finish(command: &mut Command, with_messages: bool) -> Result<(Cost, Vec<u8>)>
     };
     Ok((cost, output))
 }
-
-/// Instructions that a small run executes in user mode, by callgrind.
-///
-/// # Errors
-/// Where valgrind fails.
-pub fn instructions(words: &[OsString], size: &str) -> Result<u64> {
-    let mut valgrind = Command::new("valgrind");
-    valgrind
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        // Some of these programs make code while they run, or map theirs late.
-        .arg("--smc-check=all-non-file")
-        .args(words)
-        .arg(size);
-    let output = valgrind.output().context("running valgrind")?;
-    let messages = String::from_utf8_lossy(&output.stderr);
-    let collected = messages
-        .lines()
-        .find_map(|line| line.split("Collected :").nth(1));
-    match collected.map(|rest| rest.trim().parse()) {
-        Some(Ok(count)) if output.status.success() => Ok(count),
-        _ => bail!("callgrind of {words:?} failed:\n{messages}"),
-    }
-}

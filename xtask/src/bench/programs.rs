@@ -14,8 +14,6 @@ pub struct Program {
     pub name: &'static str,
     /// The argument of a usual run, where the program has no size of its own.
     pub usual: Option<&'static str>,
-    /// A size at which callgrind, fifty times slower, takes a few seconds.
-    pub small: &'static str,
     /// The library that it is linked with.
     library: Option<&'static Library>,
 }
@@ -57,11 +55,10 @@ const SQLITE: Library = Library {
     ],
 };
 
-const fn program(name: &'static str, small: &'static str) -> Program {
+const fn program(name: &'static str) -> Program {
     Program {
         name,
         usual: None,
-        small,
         library: None,
     }
 }
@@ -71,36 +68,33 @@ pub const ALL: &[Program] = &[
     Program {
         name: "nbody",
         usual: Some("4000000"),
-        small: "20000",
         library: None,
     },
-    program("fib", "27"),
-    program("calls", "1"),
-    program("vcall", "2"),
-    program("interp", "20000"),
-    program("sha256", "1"),
-    program("matmul", "120"),
-    program("sieve", "100000"),
-    program("sort", "60000"),
-    program("memops", "1"),
-    program("fannkuch", "8"),
-    program("jacobi2d", "10"),
-    program("seidel2d", "5"),
-    program("cholesky", "250"),
-    program("floyd", "200"),
-    program("gemm", "1"),
-    program("durbin", "1"),
-    program("hashmap", "100"),
+    program("fib"),
+    program("calls"),
+    program("vcall"),
+    program("interp"),
+    program("sha256"),
+    program("matmul"),
+    program("sieve"),
+    program("sort"),
+    program("memops"),
+    program("fannkuch"),
+    program("jacobi2d"),
+    program("seidel2d"),
+    program("cholesky"),
+    program("floyd"),
+    program("gemm"),
+    program("durbin"),
+    program("hashmap"),
     Program {
         name: "bzip2",
         usual: None,
-        small: "100",
         library: Some(&BZIP2),
     },
     Program {
         name: "sqlite",
         usual: None,
-        small: "1000",
         library: Some(&SQLITE),
     },
 ];

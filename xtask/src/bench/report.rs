@@ -10,7 +10,6 @@ use std::fmt::Write;
 /// One program with one engine.
 pub struct Cell {
     pub costs: Vec<Cost>,
-    pub instructions: Option<u64>,
     pub compile: Cost,
     pub code_bytes: Option<u64>,
 }
@@ -47,11 +46,6 @@ const SUMMARY: &[(&str, Figure, Engine)] = &[
     (
         "run time / wasmtime",
         |c| Some(c.seconds()),
-        Engine::Wasmtime,
-    ),
-    (
-        "instructions / wasmtime",
-        |c| c.instructions.map(|n| n as f64),
         Engine::Wasmtime,
     ),
     (
@@ -161,7 +155,6 @@ impl Report {
             json!({
                 "engine": engine.name(),
                 "cpu_seconds": seconds.collect::<Vec<f64>>(),
-                "instructions": cell.instructions,
                 "compile_cpu_seconds": cell.compile.cpu.as_secs_f64(),
                 "compile_peak_bytes": cell.compile.peak_bytes,
                 "code_bytes": cell.code_bytes,
