@@ -36,12 +36,7 @@ impl Translator<'_, '_> {
                 to_ref_type,
                 ..
             } => {
-                let reference = self.top_value();
-                let is = self.has_type(
-                    reference,
-                    to_ref_type.heap_type(),
-                    to_ref_type.is_nullable(),
-                );
+                let is = self.top_has_type(to_ref_type.heap_type(), to_ref_type.is_nullable());
                 self.branch_if(is, relative_depth);
             }
             Operator::BrOnCastFail {
@@ -49,12 +44,7 @@ impl Translator<'_, '_> {
                 to_ref_type,
                 ..
             } => {
-                let reference = self.top_value();
-                let is = self.has_type(
-                    reference,
-                    to_ref_type.heap_type(),
-                    to_ref_type.is_nullable(),
-                );
+                let is = self.top_has_type(to_ref_type.heap_type(), to_ref_type.is_nullable());
                 let is_not = self.builder.ins().icmp_imm_u(IntCC::Equal, is, 0);
                 self.branch_if(is_not, relative_depth);
             }
@@ -91,9 +81,14 @@ impl Translator<'_, '_> {
     }
 
     fn ref_cast(&mut self, heap: HeapType, nullable: bool) {
-        let reference = self.top_value();
-        let is = self.has_type(reference, heap, nullable);
+        let is = self.top_has_type(heap, nullable);
         self.env.require(&mut self.builder, is, Trap::CastFailure);
+    }
+
+    /// Whether the topmost operand, which stays, has this type.
+    fn top_has_type(&mut self, heap: HeapType, nullable: bool) -> Value {
+        let reference = self.top_value();
+        self.has_type(reference, heap, nullable)
     }
 
     /// Whether a reference has this type, as an `i8`.

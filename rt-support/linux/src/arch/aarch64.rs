@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! AArch64.
 
+use super::Saved;
 use super::auxv;
 pub use super::generic::number;
 use core::arch::{asm, naked_asm};
@@ -113,13 +114,6 @@ impl Context {
         self.machine.pc = leave as *const () as u64;
         self.machine.pstate &= !BTYPE;
     }
-}
-
-/// Where the registers are that a called function must keep: on the stack of whoever entered.
-#[derive(Debug, Default)]
-#[repr(C)]
-pub struct Saved {
-    sp: u64,
 }
 
 /// Calls `function(first, second)` on the stack that ends at `top` (16-aligned), with frame

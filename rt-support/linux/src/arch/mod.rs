@@ -42,6 +42,13 @@ pub(crate) use native::*;
 )))]
 compile_error!("wasm-aot-linux does not know this architecture yet: add src/arch/<name>.rs");
 
+/// Where the registers are that a called function must keep: on the stack of whoever entered.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub(crate) struct Saved {
+    sp: u64,
+}
+
 /// Numbers of signals (signal(7)), the same on all of them.
 pub(crate) mod signal {
     use core::ffi::c_int;

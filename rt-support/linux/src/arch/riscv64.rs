@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! RISC-V 64, with double-precision floating point (the `lp64d` ABI).
 
+use super::Saved;
 use super::auxv;
 pub use super::generic::number;
 use core::arch::{asm, naked_asm};
@@ -111,13 +112,6 @@ impl Context {
         registers[register::A0] = saved as u64;
         registers[register::PC] = leave as *const () as u64;
     }
-}
-
-/// Where the registers are that a called function must keep: on the stack of whoever entered.
-#[derive(Debug, Default)]
-#[repr(C)]
-pub struct Saved {
-    sp: u64,
 }
 
 /// Calls `function(first, second)` on the stack that ends at `top` (16-aligned), with frame

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! x86-64.
 
+use super::Saved;
 use core::arch::{asm, naked_asm};
 use wasm_aot_loader::cpu::x86_64 as cpu;
 
@@ -126,13 +127,6 @@ impl Context {
         self.registers[register::RIP] = leave as *const () as u64;
         self.registers[register::EFL] &= !FLAGS_OFF;
     }
-}
-
-/// Where the registers are that a called function must keep: on the stack of whoever entered.
-#[derive(Debug, Default)]
-#[repr(C)]
-pub struct Saved {
-    sp: u64,
 }
 
 /// Calls `function(first, second)` on the stack that ends at `top` (16-aligned), with frame
