@@ -10,6 +10,7 @@
 //! | [`compare`] | whether two runs are the same |
 //! | [`hostile`] | apps on seL4 that no compiler of ours makes |
 //! | [`tools`] | where the programs are |
+//! | [`wasi`] | the official WASI testsuite, which is elsewhere |
 //!
 //! Tests proper are in `tests/`:
 //!
@@ -30,4 +31,5 @@ pub mod hostile;
 pub mod process;
 pub mod report;
 pub mod tools;
+pub mod wasi;
 pub mod world;

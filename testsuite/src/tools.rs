@@ -91,9 +91,13 @@ fn existing(path: PathBuf) -> Result<Command> {
     Ok(Command::new(path))
 }
 
-/// `target/release`: tests are in its folder `deps`.
+/// `target/release`: programs are there, tests in its folder `deps`.
 fn profile_folder() -> Result<PathBuf> {
-    let test = env::current_exe()?;
-    let folder = test.parent().and_then(|deps| deps.parent());
-    Ok(folder.context("the test has no folder")?.to_owned())
+    let program = env::current_exe()?;
+    let folder = program.parent().context("the program has no folder")?;
+    let folder = match folder.ends_with("deps") {
+        true => folder.parent().context("the test has no folder")?,
+        false => folder,
+    };
+    Ok(folder.to_owned())
 }

@@ -16,6 +16,7 @@ mod process;
 mod sel4;
 mod spec;
 mod tests;
+mod wasi;
 mod wasmtime;
 mod workspace;
 
@@ -65,6 +66,8 @@ enum Task {
         #[arg(long)]
         bless: bool,
     },
+    /// Build the command, and run the official WASI testsuite, which is elsewhere.
+    WasiTestsuite(wasi::Arguments),
     /// Build, then compare generated modules with wasmtime.
     Fuzz(fuzz::Arguments),
     /// Check formatting and lints.
@@ -112,6 +115,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Demo { app } => return demo(&workspace, &app),
         Task::Test { filter } => tests::run(&workspace, &filter)?,
         Task::Spec { bless } => spec::run(&workspace, bless)?,
+        Task::WasiTestsuite(arguments) => return wasi::run(&workspace, &arguments),
         Task::Fuzz(arguments) => return fuzz::run(&workspace, &arguments),
         Task::Check => checks::all(&workspace)?,
         Task::Ci => {

@@ -226,14 +226,14 @@ impl Files for Directories<'_> {
         let from = Parent::of(file(&dir), path)?;
         let to = Parent::of(file(&to_dir), to)?;
         from.refuse_slash()?;
-        to.refuse_slash()?;
+        to.refuse_slash_of_new()?;
         let flags = AtFlags::empty();
         rustix::fs::linkat(from.as_fd(), from.name(), to.as_fd(), to.name(), flags).map_err(error)
     }
 
     fn symlink_at(&self, contents: &[u8], dir: Handle, path: &[u8]) -> Result<()> {
         let parent = Parent::of(file(&dir), path)?;
-        parent.refuse_slash()?;
+        parent.refuse_slash_of_new()?;
         let contents = CPath::new(contents)?;
         rustix::fs::symlinkat(contents.text(), parent.as_fd(), parent.name()).map_err(error)
     }

@@ -138,6 +138,21 @@ impl<'d> Parent<'d> {
         }
     }
 
+    /// Refuses a path that ended in a slash, for the name of something new that is no directory:
+    /// there may be one of that name, something else, or nothing.
+    pub fn refuse_slash_of_new(&self) -> Result<()> {
+        match self.refuse_slash() {
+            Err(Errno::ISDIR) => Err(Errno::EXIST),
+            Err(Errno::NOTDIR) if !self.exists() => Err(Errno::NOENT),
+            other => other,
+        }
+    }
+
+    /// Whether there is something of that name.
+    fn exists(&self) -> bool {
+        statat(self.as_fd(), self.name(), AtFlags::SYMLINK_NOFOLLOW).is_ok()
+    }
+
     /// Whether the name is a directory's.
     pub fn is_directory(&self) -> bool {
         let stat = statat(self.as_fd(), self.name(), AtFlags::SYMLINK_NOFOLLOW);

@@ -367,6 +367,15 @@ fn files_are_changed() {
     assert_eq!(files.stat_at(dir, b"file", true).unwrap().links, 2);
     files.symlink_at(b"../file", dir, b"renamed/soft").unwrap();
     assert_eq!(files.stat_at(dir, b"renamed/soft", true).unwrap().size, 8);
+    for (path, errno) in [
+        (&b"none/"[..], Errno::NOENT),
+        (b"file//", Errno::NOTDIR),
+        (b"renamed/soft/", Errno::NOTDIR),
+        (b"renamed/", Errno::EXIST),
+    ] {
+        assert_eq!(files.symlink_at(b"x", dir, path), Err(errno), "{path:?}");
+        assert_eq!(files.link_at(dir, b"file", dir, path), Err(errno));
+    }
     files.unlink_at(dir, b"renamed/soft").unwrap();
     files.unlink_at(dir, b"renamed/hard").unwrap();
     files.remove_dir_at(dir, b"renamed").unwrap();

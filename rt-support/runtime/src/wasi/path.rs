@@ -98,9 +98,11 @@ impl Call<'_> {
         if self.fds.is_full() {
             return Err(Errno::MFILE);
         }
+        let strict = how.directory && open.base & rights::FD_WRITE != 0;
         let handle = match files.open_at(directory, &path, &how) {
-            // Programs ask for every right and expect to be given what there is.
-            Err(Errno::ISDIR) if how.write && !how.create && !how.truncate => {
+            // Programs ask for every right and expect to be given what there is; whoever asks for
+            // a directory to write into is told that there is no such thing.
+            Err(Errno::ISDIR) if how.write && !how.create && !how.truncate && !strict => {
                 let how = OpenHow {
                     write: false,
                     ..how

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! Runs the official WASI testsuite (`testsuite/src/wasi.rs`).
+
+use crate::workspace::Workspace;
+use crate::{artifacts, packages, process};
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+/// Where its tests run.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum World {
+    Linux,
+    Sel4,
+}
+
+/// What of it is run, and where.
+#[derive(Args)]
+pub struct Arguments {
+    /// The branch prod/testsuite-base of WebAssembly/wasi-testsuite, or a folder in it.
+    folder: PathBuf,
+    /// Where the tests run.
+    #[arg(long, value_enum, default_value = "linux", value_name = "WORLD")]
+    on: World,
+    /// Passed on: parts of names, `--test-threads N`.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    filter: Vec<String>,
+}
+
+/// Builds what is needed, and runs the tests; their status is that of the task.
+///
+/// # Errors
+/// Where something cannot be built or run.
+pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
+    let world = match arguments.on {
+        World::Linux => {
+            artifacts::command(workspace)?;
+            "linux"
+        }
+        World::Sel4 => {
+            packages::require(packages::QEMU)?;
+            artifacts::build(workspace)?;
+            "sel4"
+        }
+    };
+    let mut build = workspace.cargo("build");
+    build.args(["--release", "--locked", "--package", "testsuite"]);
+    process::run(&mut build)?;
+    let mut tests = Command::new(workspace.target().join("release/wasi-testsuite"));
+    tests
+        .arg(&arguments.folder)
+        .arg(world)
+        .args(&arguments.filter)
+        .env("WASM_AOT_TEST_COMMAND", workspace.program())
+        .env("WASM_AOT_SHARE", workspace.share(""));
+    process::announce(&tests);
+    process::status(&mut tests)
+}
