@@ -19,6 +19,9 @@ pub struct Arguments {
     /// Stop after so many modules, if that is earlier.
     #[arg(long)]
     count: Option<u64>,
+    /// Make modules of loops over arrays only; otherwise one in four is such a module.
+    #[arg(long)]
+    loops: bool,
 }
 
 /// Builds the command and the fuzzer, and runs it; its status is that of the task. Findings are
@@ -45,6 +48,9 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
         .arg(workspace.program())
         .arg("--findings")
         .arg(workspace.target().join("findings"));
+    if arguments.loops {
+        fuzz.arg("--loops");
+    }
     if let Some(count) = arguments.count {
         fuzz.arg("--count").arg(count.to_string());
     }

@@ -40,12 +40,12 @@ pub struct Case {
 }
 
 impl Case {
-    /// The case of a seed.
+    /// The case of a seed; its module may have to be one of loops.
     ///
     /// # Errors
     /// Where the generator makes an invalid module.
-    pub fn of(seed: u64) -> Result<Option<Self>, String> {
-        let Some(module) = generate::module(seed) else {
+    pub fn of(seed: u64, only_loops: bool) -> Result<Option<Self>, String> {
+        let Some(module) = generate::module(seed, only_loops) else {
             return Ok(None);
         };
         let types = Validator::new_with_features(SUPPORTED_FEATURES)

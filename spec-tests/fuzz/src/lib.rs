@@ -7,7 +7,7 @@
 //!
 //! | module | decides |
 //! |---|---|
-//! | [`generate`], [`digest`] | what modules are like |
+//! | [`generate`], [`loops`], [`digest`] | what modules are like |
 //! | [`case`] | what they are asked |
 //! | [`ours`], [`script`] | what wasm-aot answers, and how that is written down |
 //! | [`theirs`] | whether wasmtime agrees |
@@ -22,6 +22,7 @@ pub mod case;
 pub mod damage;
 pub mod digest;
 pub mod generate;
+pub mod loops;
 pub mod ours;
 pub mod random;
 pub mod script;
@@ -54,6 +55,8 @@ pub struct Settings {
     pub count: u64,
     /// Stop after so much time.
     pub time: Option<Duration>,
+    /// Whether to make modules of loops only.
+    pub only_loops: bool,
     /// wasmtime's command.
     pub wasmtime: PathBuf,
     /// wasm-aot's command, whose engine runs what is compiled.
@@ -157,7 +160,7 @@ impl Fuzzer<'_> {
     fn batch(&self, seeds: impl Iterator<Item = u64>) -> Result<()> {
         let mut cases = Vec::new();
         for seed in seeds {
-            match Case::of(seed) {
+            match Case::of(seed, self.settings.only_loops) {
                 Ok(Some(case)) => {
                     self.count.modules.fetch_add(1, Ordering::Relaxed);
                     if let Err(why) = damage::check(seed, &case.module) {

@@ -20,6 +20,9 @@ struct Arguments {
     /// Stop after so many seconds.
     #[arg(long)]
     seconds: Option<u64>,
+    /// Make modules of loops over arrays only; otherwise one in four is such a module.
+    #[arg(long)]
+    loops: bool,
     /// wasmtime's command.
     #[arg(long)]
     wasmtime: PathBuf,
@@ -43,6 +46,7 @@ fn main() -> Result<ExitCode> {
         seed: arguments.seed,
         count,
         time: arguments.seconds.map(Duration::from_secs),
+        only_loops: arguments.loops,
         wasmtime: arguments.wasmtime,
         wasm_aot: arguments.wasm_aot,
         findings: arguments.findings,

@@ -16,6 +16,8 @@ use wasm_aot_fuzz::{Settings, run};
 /// The modules that are compared, in parts that are trials.
 const MODULES: u64 = 5000;
 const PARTS: u64 = 5;
+/// The modules of loops only.
+const LOOPS: u64 = 3000;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -46,8 +48,10 @@ fn trials() -> Result<Vec<Trial>> {
     for part in 0..PARTS {
         let first = 1 + part * count;
         let name = format!("seeds {first} to {}", first + count - 1);
-        trials.push(Trial::test(name, move || compare(first, count)));
+        trials.push(Trial::test(name, move || compare(first, count, false)));
     }
+    let name = format!("loops, seeds 1 to {LOOPS}");
+    trials.push(Trial::test(name, || compare(1, LOOPS, true)));
     Ok(trials)
 }
 
@@ -67,14 +71,16 @@ fn command() -> Result<PathBuf> {
     Ok(path)
 }
 
-fn compare(seed: u64, count: u64) -> Result<(), Failed> {
+fn compare(seed: u64, count: u64, only_loops: bool) -> Result<(), Failed> {
     let wasmtime = env::var_os("WASM_AOT_TEST_WASMTIME");
     let wasmtime = wasmtime.ok_or("WASM_AOT_TEST_WASMTIME names no command: `cargo xtask test`")?;
-    let findings = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("findings-{seed}"));
+    let findings =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("findings-{seed}-{only_loops}"));
     let summary = run(&Settings {
         seed,
         count,
         time: None,
+        only_loops,
         wasmtime: wasmtime.into(),
         wasm_aot: command()?,
         findings: findings.clone(),
