@@ -342,4 +342,6 @@ fn timestamps(accessed: NewTime, modified: NewTime) -> Result<Timestamps> {
 }
 
 #[cfg(test)]
+mod differential;
+#[cfg(test)]
 mod tests;
