@@ -4,25 +4,35 @@
 //! | module | decides |
 //! |---|---|
 //! | [`programs`] | which programs, and how each becomes a native executable and a WebAssembly module |
+//! | [`modules`] | which large modules of others are compiled, and where they are from |
 //! | [`engines`] | how a module becomes something that runs, once an engine |
 //! | [`measure`] | what one run costs: processor time, memory |
-//! | [`report`] | medians, ratios, geometric means; table, JSON and chart |
+//! | [`instructions`] | how many instructions a run executes |
+//! | [`startup`] | how long a process takes that only says hello |
+//! | [`report`] | medians, ratios, geometric means; tables and JSON |
+//! | [`chart`] | the picture for the README |
 //!
 //! Runs are interleaved (every engine once, then every engine again), so that a slow moment of
 //! the machine meets all of them; each run's output must be that of the native program.
 
+mod chart;
 mod engines;
+mod instructions;
 mod measure;
+mod modules;
 mod programs;
 mod report;
+mod startup;
 
 use crate::workspace::Workspace;
 use crate::{artifacts, packages, process, wasmtime};
 use anyhow::{Context, Result, bail, ensure};
-use clap::Args;
-use engines::{Built, Engine, Tools};
+use clap::{Args, ValueEnum};
+use engines::{Built, Engine, Processor, Tools};
+use instructions::Counter;
 use measure::{Cost, run};
-use programs::Program;
+use modules::Module;
+use programs::{Program, Sources};
 use report::{Cell, Report};
 use std::fs;
 use std::path::PathBuf;
@@ -40,6 +50,9 @@ pub struct Arguments {
     /// it).
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     engines: Vec<String>,
+    /// Only these figures (comma-separated; default: all).
+    #[arg(long, value_delimiter = ',', value_enum, value_name = "FIGURE")]
+    figures: Vec<Figure>,
     /// Let clang use the vector instructions of WebAssembly (which wasm2c 1.0.32 does not know).
     #[arg(long)]
     simd: bool,
@@ -52,6 +65,25 @@ pub struct Arguments {
     /// More options of `wasm-aot build`, for comparing two ways of compiling.
     #[arg(long, value_name = "OPTION", allow_hyphen_values = true)]
     build_option: Vec<String>,
+}
+
+/// What can be measured.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Figure {
+    /// Processor time of the programs.
+    Time,
+    /// Instructions that the programs execute.
+    Instructions,
+    /// Time of a process that only says hello.
+    Startup,
+    /// What compiling large modules takes.
+    Modules,
+}
+
+impl Arguments {
+    fn wants(&self, figure: Figure) -> bool {
+        self.figures.is_empty() || self.figures.contains(&figure)
+    }
 }
 
 /// Builds, measures, reports.
@@ -70,68 +102,212 @@ pub fn main(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     };
     let programs = chosen(programs::ALL, |p| p.name, &arguments.programs, "program")?;
     let mut engines = chosen(Engine::ALL, |e| e.name(), &arguments.engines, "engine")?;
-    if !engines.contains(&&Engine::NativeClang) {
-        engines.insert(0, &Engine::NativeClang);
+    if !engines.contains(&&Engine::Clang) {
+        engines.insert(0, &Engine::Clang);
     }
-    let mut report = Report::new(engines.iter().map(|engine| **engine).collect());
-    for program in programs {
-        process::progress(&format!("{}: compiling", program.name));
-        let folder = tools.folder.join(program.name);
-        fs::create_dir_all(&folder)
-            .with_context(|| format!("cannot create {}", folder.display()))?;
-        let sources = program.sources(workspace)?;
-        let module = sources.wasm(&folder, arguments.simd)?;
-        let built: Vec<Built> = engines
-            .iter()
-            .map(|engine| {
-                engine
-                    .build(&tools, &sources, &module, &folder)
-                    .with_context(|| format!("{} with {}", program.name, engine.name()))
-            })
-            .collect::<Result<_>>()?;
-        process::progress(&format!("{}: running", program.name));
-        let cells = measured(program, &built, arguments)?;
-        report.add(program.name, cells);
-        eprint!("{}", report.line(report.rows() - 1));
-    }
-    print!("{}", report.table());
-    if let Some(file) = &arguments.json {
-        fs::write(file, report.json())
-            .with_context(|| format!("cannot write {}", file.display()))?;
-    }
-    if let Some(file) = &arguments.svg {
-        fs::write(file, report.svg())
-            .with_context(|| format!("cannot write {}", file.display()))?;
+    let engines: Vec<Engine> = engines.into_iter().copied().collect();
+    let bench = Bench {
+        workspace,
+        arguments,
+        tools,
+        engines,
+    };
+    let report = bench.measured(&programs)?;
+    print!("{}", report.text());
+    let files = [
+        (&arguments.json, report.json()),
+        (&arguments.svg, chart::svg(&report)),
+    ];
+    for (file, text) in files {
+        if let Some(file) = file {
+            fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
+        }
     }
     Ok(())
 }
 
-/// Runs one program with every engine, interleaved.
-fn measured(program: &Program, built: &[Built], arguments: &Arguments) -> Result<Vec<Cell>> {
-    let mut costs: Vec<Vec<Cost>> = vec![Vec::new(); built.len()];
-    let mut expected: Option<Vec<u8>> = None;
-    for _ in 0..arguments.runs {
-        for (built, costs) in built.iter().zip(&mut costs) {
-            let (cost, output) = run(&built.command, program.usual)
-                .with_context(|| format!("{} with {}", program.name, built.engine.name()))?;
-            let expected = expected.get_or_insert_with(|| output.clone());
-            if *expected != output {
-                bail!(
-                    "{}: {} prints something else than native code:\n{}",
-                    program.name,
-                    built.engine.name(),
-                    String::from_utf8_lossy(&output)
-                );
-            }
-            costs.push(cost);
+/// What all measurements share.
+struct Bench<'a> {
+    workspace: &'a Workspace,
+    arguments: &'a Arguments,
+    tools: Tools,
+    engines: Vec<Engine>,
+}
+
+/// A program that is compiled to WebAssembly, and where its files are.
+struct Compiled {
+    sources: Sources,
+    module: PathBuf,
+    folder: PathBuf,
+}
+
+impl Bench<'_> {
+    fn measured(&self, programs: &[&Program]) -> Result<Report> {
+        let mut report = Report::new(self.engines.clone());
+        let wants = |figure| self.arguments.wants(figure);
+        let counter = match wants(Figure::Instructions) {
+            true => Some(Counter::new(self.workspace, &self.tools.folder)?),
+            false => None,
+        };
+        if let Some(counter) = &counter {
+            report.empty = self.counts(&programs::EMPTY, counter)?;
         }
+        if wants(Figure::Startup) {
+            process::progress("hello: starting");
+            let hello = self.compiled(&programs::HELLO)?;
+            let built = self.built(&programs::HELLO, &hello, Processor::This)?;
+            report.startup = startup::measured(&built)?;
+        }
+        if wants(Figure::Modules) {
+            self.modules(&mut report)?;
+        }
+        if !wants(Figure::Time) && counter.is_none() {
+            return Ok(report);
+        }
+        for program in programs {
+            let mut cells: Vec<Cell> = self.engines.iter().map(|_| Cell::default()).collect();
+            if wants(Figure::Time) {
+                cells = self.times(program)?;
+            }
+            if let Some(counter) = &counter {
+                let counts = self.counts(program, counter)?;
+                for ((cell, count), empty) in cells.iter_mut().zip(counts).zip(&report.empty) {
+                    cell.instructions = count.zip(*empty).map(|(all, empty)| all - empty.min(all));
+                }
+            }
+            report.add(program.name, cells);
+            eprint!("{}", report.progress());
+        }
+        Ok(report)
     }
-    let cells = built.iter().zip(costs).map(|(built, costs)| Cell {
-        costs,
-        compile: built.compile,
-        code_bytes: built.code_bytes,
-    });
-    Ok(cells.collect())
+
+    fn compiled(&self, program: &Program) -> Result<Compiled> {
+        let folder = self.tools.folder.join(program.name);
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
+        let sources = program.sources(self.workspace)?;
+        let module = sources.wasm(&folder, self.arguments.simd)?;
+        Ok(Compiled {
+            sources,
+            module,
+            folder,
+        })
+    }
+
+    /// A program as every engine makes it, but for those whose code QEMU cannot run where that is
+    /// asked for.
+    fn built(
+        &self,
+        program: &Program,
+        compiled: &Compiled,
+        processor: Processor,
+    ) -> Result<Vec<Built>> {
+        self.engines
+            .iter()
+            .filter(|engine| processor == Processor::This || engine.can_be_emulated())
+            .map(|engine| {
+                let Compiled {
+                    sources,
+                    module,
+                    folder,
+                } = compiled;
+                engine
+                    .build(&self.tools, sources, module, folder, processor)
+                    .with_context(|| format!("{} with {}", program.name, engine.name()))
+            })
+            .collect()
+    }
+
+    /// Runs one program with every engine, interleaved.
+    fn times(&self, program: &Program) -> Result<Vec<Cell>> {
+        process::progress(&format!("{}: compiling", program.name));
+        let built = self.built(program, &self.compiled(program)?, Processor::This)?;
+        process::progress(&format!("{}: running", program.name));
+        let mut costs: Vec<Vec<Cost>> = vec![Vec::new(); built.len()];
+        let mut expected = None;
+        for _ in 0..self.arguments.runs {
+            for (built, costs) in built.iter().zip(&mut costs) {
+                let (cost, output) = run(&built.command, program.usual)
+                    .with_context(|| format!("{} with {}", program.name, built.engine.name()))?;
+                same(program, built, &mut expected, output)?;
+                costs.push(cost);
+            }
+        }
+        let cells = built.iter().zip(costs).map(|(built, costs)| Cell {
+            costs,
+            compile: built.compile,
+            code_bytes: built.code_bytes,
+            instructions: None,
+        });
+        Ok(cells.collect())
+    }
+
+    /// Counts one program's instructions with every engine; `None` where QEMU cannot run it.
+    fn counts(&self, program: &Program, counter: &Counter) -> Result<Vec<Option<u64>>> {
+        process::progress(&format!("{}: counting instructions", program.name));
+        let built = self.built(program, &self.compiled(program)?, Processor::Emulated)?;
+        let mut counts = vec![None; self.engines.len()];
+        let mut expected = None;
+        let argument = Some(program.counted).filter(|argument| !argument.is_empty());
+        for built in &built {
+            let (count, output) = counter
+                .count(&built.command, argument)
+                .with_context(|| format!("{} with {}", program.name, built.engine.name()))?;
+            same(program, built, &mut expected, output)?;
+            let column = self.engines.iter().position(|e| *e == built.engine);
+            counts[column.expect("only these are built")] = Some(count);
+        }
+        Ok(counts)
+    }
+
+    fn modules(&self, report: &mut Report) -> Result<()> {
+        let sqlite = programs::ALL
+            .iter()
+            .find(|program| program.name == "sqlite");
+        let sqlite = self.compiled(sqlite.context("SQLite is one of the programs")?)?;
+        let mut modules = vec![Module {
+            name: "SQLite",
+            file: sqlite.module,
+        }];
+        modules.extend(modules::foreign(self.workspace)?);
+        let engines: Vec<Engine> = self
+            .engines
+            .iter()
+            .copied()
+            .filter(|engine| engine.takes_modules())
+            .collect();
+        for module in &modules {
+            process::progress(&format!("{}: compiling", module.name));
+            let folder = self.tools.folder.join("modules");
+            let compiled =
+                modules::measured(&self.tools, module, &engines, self.arguments.runs, &folder)?;
+            let bytes = fs::metadata(&module.file)
+                .with_context(|| format!("cannot read {}", module.file.display()))?
+                .len();
+            report.modules.push((module.name, bytes, compiled));
+        }
+        Ok(())
+    }
+}
+
+/// Compares an output with that of the first engine, which is native.
+fn same(
+    program: &Program,
+    built: &Built,
+    expected: &mut Option<Vec<u8>>,
+    output: Vec<u8>,
+) -> Result<()> {
+    match expected {
+        None => *expected = Some(output),
+        Some(expected) if *expected != output => bail!(
+            "{}: {} prints something else than native code:\n{}",
+            program.name,
+            built.engine.name(),
+            String::from_utf8_lossy(&output)
+        ),
+        Some(_) => {}
+    }
+    Ok(())
 }
 
 /// The members of `all` that are named, or all of them.

@@ -8,6 +8,7 @@ mod apps;
 mod artifacts;
 mod bench;
 mod checks;
+mod downloads;
 mod engine;
 mod fuzz;
 mod kernel;

@@ -58,8 +58,11 @@ pub const QEMU: &[Tool] = &[program("qemu-system-x86_64", &["qemu-system-x86"])]
 pub const TESTS: &[Tool] = &[
     program("readelf", &["binutils"]),
     program("clang", &["clang", "libc6-dev"]),
-    python("pip", &["python3", "python3-pip"]),
 ];
+
+/// Downloads and unpacks packages of PyPI and npm ([`crate::downloads`]).
+pub const PIP: &[Tool] = &[python("pip", &["python3", "python3-pip"])];
+pub const NPM: &[Tool] = &[program("npm", &["npm"])];
 
 /// Runs programs of other architectures, and reads and links their objects.
 pub const TARGETS: &[Tool] = &[
@@ -111,7 +114,7 @@ pub const BENCH: &[Tool] = &[
         "/usr/lib/llvm-19/lib/clang/19/lib/wasi/libclang_rt.builtins-wasm32.a",
         &["libclang-rt-19-dev-wasm32"],
     ),
-    python("pip", &["python3", "python3-pip"]),
+    program("qemu-x86_64", &["qemu-user"]),
 ];
 
 /// `cargo fmt` and `cargo clippy` beside Debian's Rust. (rustup's users have them or run
