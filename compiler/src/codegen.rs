@@ -9,6 +9,7 @@ mod gate;
 
 use crate::error::Error;
 use crate::module::Module;
+use crate::optimize;
 use crate::plan::{Convention, Plan, Symbol};
 use crate::translate;
 use cranelift_codegen::Context;
@@ -16,8 +17,10 @@ use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{AbiParam, ExternalName, Function, LibCall, Opcode};
 use cranelift_codegen::isa::TargetIsa;
+use cranelift_codegen::print_errors::pretty_error;
 use cranelift_codegen::{
-    CompiledCode, FinalizedMachCallSite, FinalizedMachExceptionHandler, FinalizedRelocTarget,
+    CodegenResult, CompiledCode, FinalizedMachCallSite, FinalizedMachExceptionHandler,
+    FinalizedRelocTarget,
 };
 use cranelift_frontend::FunctionBuilderContext;
 use gate::Gate;
@@ -75,6 +78,7 @@ pub type CallHandlers = (u32, u32, Vec<(Option<u32>, u32)>);
 /// What a thread keeps from one function to the next.
 struct Worker {
     context: Context,
+    registers: regalloc2::Ctx,
     builder: FunctionBuilderContext,
     control: ControlPlane,
     /// Whether the code is written down for people as well.
@@ -150,10 +154,8 @@ pub fn listing(module: &Module<'_>, plan: &Plan<'_>, isa: &dyn TargetIsa) -> Res
     let mut text = String::new();
     let first = module.imported_functions() as u32;
     for index in (first..).take(module.bodies.len()) {
-        worker.compile(module, plan, isa, Symbol::Function(index))?;
-        let compiled = worker.context.compiled_code();
-        let code = compiled.and_then(|code| code.vcode.as_deref());
-        let code = code.expect("it has just been compiled, with its listing");
+        let compiled = worker.machine_code(module, plan, isa, Symbol::Function(index))?;
+        let code = compiled.vcode.expect("it was asked for");
         let name = module.function_name(index);
         writeln!(text, "{name}:\n{code}").expect("strings are writable");
     }
@@ -164,6 +166,7 @@ impl Default for Worker {
     fn default() -> Self {
         Self {
             context: Context::new(),
+            registers: regalloc2::Ctx::default(),
             builder: FunctionBuilderContext::new(),
             control: ControlPlane::default(),
             listing: false,
@@ -201,33 +204,48 @@ impl Worker {
         isa: &dyn TargetIsa,
         symbol: Symbol,
     ) -> Result<Code, Error> {
+        let compiled = self.machine_code(module, plan, isa, symbol)?;
+        let machine = plan.options.target;
+        Ok(code(symbol, &compiled, &self.context.func, isa, machine))
+    }
+
+    /// Translates, optimizes, and selects instructions and registers.
+    fn machine_code(
+        &mut self,
+        module: &Module<'_>,
+        plan: &Plan<'_>,
+        isa: &dyn TargetIsa,
+        symbol: Symbol,
+    ) -> Result<CompiledCode, Error> {
         self.context.clear();
-        self.context.set_disasm(self.listing);
         self.context.func = self
             .translate(module, plan, isa, symbol)
             // A function that was given up left its blocks and variables behind.
             .inspect_err(|_| self.builder = FunctionBuilderContext::new())?;
-        self.context
-            .compile(isa, &mut self.control)
-            .map_err(|error| {
-                let (index, name) = match symbol {
-                    Symbol::Function(index) => (index, module.function_name(index)),
-                    _ => (u32::MAX, "code made by the compiler".into()),
-                };
-                let message =
-                    cranelift_codegen::print_errors::pretty_error(error.func, error.inner);
-                Error::Codegen {
-                    index,
-                    name,
-                    message,
-                }
-            })?;
-        let compiled = self
-            .context
-            .compiled_code()
-            .expect("it has just been compiled");
-        let machine = plan.options.target;
-        Ok(code(symbol, compiled, &self.context.func, isa, machine))
+        self.optimized(isa).map_err(|error| {
+            let (index, name) = match symbol {
+                Symbol::Function(index) => (index, module.function_name(index)),
+                _ => (u32::MAX, "code made by the compiler".into()),
+            };
+            let message = pretty_error(&self.context.func, error);
+            Error::Codegen {
+                index,
+                name,
+                message,
+            }
+        })
+    }
+
+    fn optimized(&mut self, isa: &dyn TargetIsa) -> CodegenResult<CompiledCode> {
+        optimize::function(&mut self.context, isa, &mut self.control)?;
+        let compiled = isa.compile_function(
+            &self.context.func,
+            &self.context.domtree,
+            &mut self.registers,
+            self.listing,
+            &mut self.control,
+        )?;
+        Ok(compiled.apply_params(&self.context.func.params))
     }
 }
 

@@ -27,6 +27,7 @@ pub mod inspect;
 mod isa;
 mod limits;
 mod module;
+mod optimize;
 mod options;
 mod plan;
 mod translate;

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! From the CLIF of a translation to the CLIF that machine code is selected from: what the code
+//! generator's own optimizer does not do, around that optimizer.
+//!
+//! - [`params`](self::params): redundant block parameters go;
+//! - [`edges`](self::edges): who passes arguments to which block;
+//! - [`loops`](self::loops): natural loops, induction variables, how often a loop goes round;
+//! - [`range`](self::range): between what bounds an integer is;
+//! - [`affine`](self::affine): integers as sums without wrap.
+//!
+//! Everything here is near-linear in the size of the function, and exact for all inputs: what a
+//! proof rests on holds at the place of the proof, whatever traps elsewhere.
+
+#[allow(dead_code, reason = "for the passes that follow")]
+mod affine;
+mod edges;
+#[allow(dead_code, reason = "for the passes that follow")]
+mod loops;
+mod params;
+#[allow(dead_code, reason = "for the passes that follow")]
+mod range;
+
+use cranelift_codegen::control::ControlPlane;
+use cranelift_codegen::isa::TargetIsa;
+use cranelift_codegen::settings::OptLevel;
+use cranelift_codegen::{CodegenResult, Context};
+
+/// Optimizes the function; afterwards its dominator tree is that of the result.
+///
+/// # Errors
+/// Where the function does not verify (only looked at if the settings say so), or is beyond what
+/// the code generator can hold.
+pub fn function(
+    context: &mut Context,
+    isa: &dyn TargetIsa,
+    control: &mut ControlPlane,
+) -> CodegenResult<()> {
+    context.verify_if(isa)?;
+    context.compute_cfg();
+    context.compute_domtree();
+    context.eliminate_unreachable_code(isa)?;
+    context.remove_constant_phis(isa)?;
+    if isa.flags().opt_level() == OptLevel::None {
+        context.func.dfg.resolve_all_aliases();
+        return Ok(());
+    }
+    params::remove_redundant(context);
+    context.func.dfg.resolve_all_aliases();
+    context.egraph_pass(isa, control)
+}
+
+#[cfg(test)]
+mod tests;
