@@ -18,6 +18,8 @@
 //! |---|---|
 //! | `programs.rs` | the cases: every sample behaves in every world as under wasmtime |
 //! | `refusals.rs` | bad input gets one clear error, and no output file; other tools accept ours |
+//! | `sockets.rs` | a program that serves a connection on the loopback interface |
+//! | `wasi.rs` | the program that runs the official WASI testsuite |
 //! | `boots.rs` | seL4: hostile, damaged and too large apps, one after the other |
 //!
 //! The tests take the programs from the environment, which `cargo xtask test` sets, or from the

@@ -31,6 +31,13 @@ pub struct Arguments {
     /// Give the program a directory of this machine (not on seL4 yet).
     #[arg(long = "dir", value_name = "HOST[::GUEST]")]
     dirs: Vec<String>,
+    /// Give the program a socket that listens at an address of this machine (not on seL4).
+    #[arg(long = "tcplisten", value_name = "ADDRESS:PORT")]
+    tcp_listen: Vec<String>,
+    /// Give the program the sockets that this process has inherited: $LISTEN_FDS of them, from
+    /// descriptor 3 on (not on seL4).
+    #[arg(long)]
+    listenfd: bool,
     /// Load a module first; its exports are the imports `NAME.*`.
     #[arg(long = "preload", value_name = "NAME=FILE")]
     preloads: Vec<Preload>,

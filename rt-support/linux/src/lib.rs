@@ -14,6 +14,7 @@
 //! | [`signals`] | what becomes of a hardware fault |
 //! | [`platform`] | Linux as the runtime sees it: streams, clocks, memory, the program's end |
 //! | [`files`] | the file system below the directories that a program was given |
+//! | [`sockets`] | the sockets that it was given, and waiting for descriptors |
 //! | [`map`] | address space: reserved, accessible, protected |
 //! | [`calls`] | system calls that the library does not offer |
 //! | [`list`] | arrays that grow, without an allocator |
@@ -39,6 +40,7 @@ pub mod platform;
 pub mod run;
 pub mod script;
 mod signals;
+pub mod sockets;
 pub mod world;
 
 #[cfg(any(target_arch = "aarch64", target_arch = "riscv64"))]

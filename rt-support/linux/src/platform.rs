@@ -3,7 +3,8 @@
 
 use crate::errno::error;
 use crate::files::Directories;
-use crate::{map, run};
+use crate::sockets::Inherited;
+use crate::{map, run, sockets};
 use core::cell::UnsafeCell;
 use core::ops::Range;
 use core::ptr::NonNull;
@@ -14,7 +15,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use rustix::thread::futex;
 use rustix::time::{ClockId, clock_getres, clock_gettime};
 use wasm_aot_object::descriptor::MemoryDescriptor;
-use wasm_aot_runtime::platform::{Clock, FileType, Files, Platform, Stream};
+use wasm_aot_runtime::platform::{Clock, FileType, Files, Platform, Polled, Sockets, Stream};
 use wasm_aot_runtime::{Result, Wasi, install};
 use wasm_aot_trap::TrapCode;
 
@@ -29,6 +30,12 @@ pub trait Program: Sync {
     /// A directory, from 0 on: its descriptor, which the program may close, and the name that it
     /// has for the program.
     fn directory(&self, index: usize) -> Option<(RawFd, &[u8])> {
+        let _ = index;
+        None
+    }
+
+    /// A stream socket that listens or is connected, from 0 on, which the program may close.
+    fn socket(&self, index: usize) -> Option<RawFd> {
         let _ = index;
         None
     }
@@ -50,7 +57,7 @@ impl Program for Nothing {
 
 /// The process.
 struct Process {
-    program: UnsafeCell<Directories<'static>>,
+    program: UnsafeCell<(Directories<'static>, Inherited<'static>)>,
     wasi: UnsafeCell<Option<Wasi>>,
     taken: AtomicBool,
     heap: UnsafeCell<Heap>,
@@ -80,7 +87,7 @@ pub struct HeapOptions {
 unsafe impl Sync for Process {}
 
 static PROCESS: Process = Process {
-    program: UnsafeCell::new(Directories(&Nothing)),
+    program: UnsafeCell::new((Directories(&Nothing), Inherited(&Nothing))),
     wasi: UnsafeCell::new(None),
     taken: AtomicBool::new(false),
     heap: UnsafeCell::new(Heap {
@@ -122,8 +129,9 @@ impl Claim {
         CALLER.store(memory.cast_mut(), Ordering::Relaxed);
         // SAFETY: the caller's promise.
         unsafe {
+            end_program();
             let program = core::mem::transmute::<&dyn Program, &'static dyn Program>(program);
-            *PROCESS.program.get() = Directories(program);
+            *PROCESS.program.get() = (Directories(program), Inherited(program));
             *PROCESS.wasi.get() = Some(Wasi::new(&PROCESS, memory));
         }
     }
@@ -166,21 +174,32 @@ impl Drop for Claim {
             heap.region = (0, 0);
             heap.wish = 0;
             heap.options = HeapOptions::default();
-            *PROCESS.program.get() = Directories(&Nothing);
-            *PROCESS.wasi.get() = None;
+            end_program();
+            *PROCESS.program.get() = (Directories(&Nothing), Inherited(&Nothing));
         }
         PROCESS.taken.store(false, Ordering::Release);
     }
 }
 
+/// Closes what the program has opened and left so, where there is one.
+///
+/// # Safety
+/// No program runs, and the claim is the caller's.
+unsafe fn end_program() {
+    // SAFETY: the caller's promise.
+    if let Some(mut wasi) = unsafe { (*PROCESS.wasi.get()).take() } {
+        wasi.end(&PROCESS);
+    }
+}
+
 impl Process {
-    fn directories(&self) -> &Directories<'static> {
+    fn given(&self) -> &(Directories<'static>, Inherited<'static>) {
         // SAFETY: only changed while no program runs.
         unsafe { &*self.program.get() }
     }
 
     fn program(&self) -> &dyn Program {
-        self.directories().0
+        self.given().0.0
     }
 }
 
@@ -257,6 +276,10 @@ impl Platform for Process {
         }
     }
 
+    fn poll(&self, timeout: Option<u64>, polled: &mut [Polled]) -> Result<()> {
+        sockets::wait(timeout.map(timespec), standard(STDIN), polled)
+    }
+
     fn random(&self, bytes: &mut [u8]) -> Result<()> {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -330,7 +353,11 @@ impl Platform for Process {
     }
 
     fn files(&self) -> Option<&dyn Files> {
-        Some(self.directories())
+        Some(&self.given().0)
+    }
+
+    fn sockets(&self) -> Option<&dyn Sockets> {
+        Some(&self.given().1)
     }
 
     fn wasi(&self) -> Option<NonNull<Wasi>> {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! Faults: the hardware's exceptions arrive as signals, on a stack of their own. A fault of
 //! compiled code ends the call in progress; any other goes to the handler that was there before.
+//!
+//! A file that is larger than the process may make one (setrlimit(2)) is an error number for a
+//! program, as a full disk is, not the signal that would end the process.
 
 use crate::arch::{Action, Context, signal};
 use crate::calls::sigaction;
@@ -12,6 +15,9 @@ use wasm_aot_loader::trap::{Fault, FaultKind};
 
 /// The signals of hardware faults.
 const SIGNALS: [c_int; 4] = [signal::SEGV, signal::BUS, signal::ILL, signal::FPE];
+
+/// A write beyond `RLIMIT_FSIZE` (signal(7)); the same number on every architecture here.
+const FILE_SIZE: c_int = 25;
 
 /// Flags of an action (`asm/signal.h`).
 mod flag {
@@ -62,6 +68,13 @@ pub(crate) fn install() {
         unsafe {
             let before = sigaction(number, &action);
             (*PREVIOUS.0.get())[position] = before;
+        }
+    }
+    // SAFETY: neither of these actions runs any code; a handler of somebody else is put back.
+    unsafe {
+        let before = sigaction(FILE_SIZE, &Action::new(special::IGNORE, 0));
+        if before.handler != special::DEFAULT {
+            sigaction(FILE_SIZE, &before);
         }
     }
     PROGRESS.store(2, Ordering::Release);

@@ -17,6 +17,10 @@ impl Errno {
     pub const BADF: Errno = Errno(8);
     /// In use.
     pub const BUSY: Errno = Errno(10);
+    /// The other side gave the connection up before it was accepted.
+    pub const CONNABORTED: Errno = Errno(13);
+    /// The other side has ended the connection.
+    pub const CONNRESET: Errno = Errno(15);
     /// Quota exceeded.
     pub const DQUOT: Errno = Errno(19);
     /// Exists already.
@@ -45,6 +49,8 @@ impl Errno {
     pub const NAMETOOLONG: Errno = Errno(37);
     /// Too many open files in the system.
     pub const NFILE: Errno = Errno(41);
+    /// No room for more of a socket's data.
+    pub const NOBUFS: Errno = Errno(42);
     /// No such device.
     pub const NODEV: Errno = Errno(43);
     /// No such file or directory.
@@ -55,6 +61,8 @@ impl Errno {
     pub const NOSPC: Errno = Errno(51);
     /// Not provided by this system.
     pub const NOSYS: Errno = Errno(52);
+    /// Not connected.
+    pub const NOTCONN: Errno = Errno(53);
     /// Not a directory.
     pub const NOTDIR: Errno = Errno(54);
     /// Directory not empty.
@@ -77,6 +85,8 @@ impl Errno {
     pub const ROFS: Errno = Errno(69);
     /// Cannot seek.
     pub const SPIPE: Errno = Errno(70);
+    /// The connection's time is over.
+    pub const TIMEDOUT: Errno = Errno(73);
     /// The file is being executed.
     pub const TXTBSY: Errno = Errno(74);
     /// On another file system.

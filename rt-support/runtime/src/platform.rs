@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! What the runtime needs from the system it runs on.
 //!
-//! [`Platform`] is the least that a system has; [`Files`] is what one with a file system adds.
+//! [`Platform`] is the least that a system has; [`Files`] is what one with a file system adds,
+//! [`Sockets`] one with sockets.
 //! Everything about WASI itself (descriptors, rights, layouts, pointers) is decided above this
 //! line, once.
+
+mod sockets;
 
 use crate::errno::{Errno, Result};
 use crate::wasi::Wasi;
@@ -11,6 +14,8 @@ use core::ops::Range;
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicU32;
 use wasm_aot_trap::TrapCode;
+
+pub use sockets::{MAX_POLLED, Polled, Receive, Sockets, Source};
 
 /// A standard stream that is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,6 +78,21 @@ pub trait Platform: Sync {
     /// # Errors
     /// [`Errno::NOTSUP`] where the system cannot wait.
     fn wait(&self, timeout: Option<u64>, input: bool) -> Result<bool>;
+
+    /// Waits likewise until something is ready of at most [`MAX_POLLED`] descriptors, and notes
+    /// what is. A system without files and sockets that would make a program wait has only
+    /// standard input to look at, as here.
+    ///
+    /// # Errors
+    /// As [`Platform::wait`].
+    fn poll(&self, timeout: Option<u64>, polled: &mut [Polled]) -> Result<()> {
+        let is_input = |one: &Polled| one.source == Source::Input && one.read;
+        let readable = self.wait(timeout, polled.iter().any(is_input))?;
+        for one in polled {
+            one.readable = readable && is_input(one);
+        }
+        Ok(())
+    }
 
     /// Fills with unpredictable bytes.
     ///
@@ -137,6 +157,11 @@ pub trait Platform: Sync {
 
     /// The file system, where there is one.
     fn files(&self) -> Option<&dyn Files> {
+        None
+    }
+
+    /// The sockets, where there are any.
+    fn sockets(&self) -> Option<&dyn Sockets> {
         None
     }
 }

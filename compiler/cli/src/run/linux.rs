@@ -6,6 +6,8 @@
     reason = "trap reports carry what their text needs, as they must where there is no allocator"
 )]
 
+mod listen;
+
 use super::{Arguments, status, trapped};
 use crate::image::program_name;
 use crate::preload;
@@ -28,16 +30,20 @@ struct Given {
     args: Vec<Vec<u8>>,
     env: Vec<Vec<u8>>,
     directories: Vec<(RawFd, Vec<u8>)>,
+    sockets: Vec<RawFd>,
 }
 
 impl Given {
     fn new(arguments: &Arguments) -> Result<Self> {
+        // Before anything else has a descriptor of that number.
+        let (sockets, about_them) = listen::sockets(arguments)?;
         let name = program_name(arguments.file());
         let args = std::iter::once(&name).chain(arguments.args());
         let environment = arguments.app.environment();
         let env = environment
             .iter()
-            .map(|(name, value)| format!("{name}={value}"));
+            .map(|(name, value)| format!("{name}={value}"))
+            .chain(about_them);
         Ok(Self {
             args: args.map(|arg| arg.clone().into_bytes()).collect(),
             env: env.map(String::into_bytes).collect(),
@@ -46,6 +52,7 @@ impl Given {
                 .iter()
                 .map(|dir| directory(dir))
                 .collect::<Result<_>>()?,
+            sockets,
         })
     }
 }
@@ -62,6 +69,10 @@ impl Program for Given {
     fn directory(&self, index: usize) -> Option<(RawFd, &[u8])> {
         let (fd, name) = self.directories.get(index)?;
         Some((*fd, name))
+    }
+
+    fn socket(&self, index: usize) -> Option<RawFd> {
+        self.sockets.get(index).copied()
     }
 }
 

@@ -76,6 +76,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     if !arguments.dirs.is_empty() {
         bail!("--dir: there is no file system on seL4 yet");
     }
+    if arguments.listenfd || !arguments.tcp_listen.is_empty() {
+        bail!("--listenfd, --tcplisten: there are no sockets on seL4");
+    }
     let mut events = Passed {
         arguments,
         closed: false,

@@ -3,6 +3,7 @@
 
 mod heap;
 mod memory;
+mod sockets;
 mod wasi;
 
 use super::*;

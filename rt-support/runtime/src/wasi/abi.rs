@@ -43,6 +43,8 @@ pub(super) mod rights {
     pub const PATH_REMOVE_DIRECTORY: u64 = 1 << 25;
     pub const PATH_UNLINK_FILE: u64 = 1 << 26;
     pub const POLL_FD_READWRITE: u64 = 1 << 27;
+    pub const SOCK_SHUTDOWN: u64 = 1 << 28;
+    pub const SOCK_ACCEPT: u64 = 1 << 29;
     /// Every right but those of sockets.
     pub const ALL: u64 = (1 << 28) - 1;
 
@@ -67,6 +69,8 @@ pub(super) mod rights {
         | FD_SYNC;
     /// What makes sense for a standard stream.
     pub const STREAM: u64 = FD_FDSTAT_SET_FLAGS | FD_FILESTAT_GET | POLL_FD_READWRITE;
+    /// What makes sense for a connection.
+    pub const CONNECTION: u64 = STREAM | FD_READ | FD_WRITE | SOCK_SHUTDOWN;
 }
 
 /// `oflags`.
@@ -76,6 +80,18 @@ pub(super) mod oflags {
     pub const EXCL: u32 = 4;
     pub const TRUNC: u32 = 8;
     pub const ALL: u32 = 15;
+}
+
+/// `riflags`.
+pub(super) mod riflags {
+    pub const PEEK: u32 = 1;
+    pub const WAITALL: u32 = 2;
+}
+
+/// `sdflags`.
+pub(super) mod sdflags {
+    pub const RD: u32 = 1;
+    pub const WR: u32 = 2;
 }
 
 /// `lookupflags`: follow a symbolic link that the path ends in.

@@ -4,7 +4,7 @@
 use super::Call;
 use super::abi::rights;
 use crate::errno::{Errno, Result};
-use crate::platform::{FileType, Files, Handle, Platform, StatusFlags, Stream};
+use crate::platform::{FileType, Files, Handle, Platform, Sockets, StatusFlags, Stream};
 
 /// The most descriptors that a program has at a time.
 const MAX_FDS: usize = 512;
@@ -16,6 +16,7 @@ pub(super) enum Target {
     Output(Stream),
     /// A file, or a directory.
     File(Handle),
+    Socket(Handle),
 }
 
 /// An open descriptor.
@@ -28,6 +29,8 @@ pub(super) struct Descriptor {
     pub inheriting: u64,
     /// Number of the preopened directory that this is.
     pub preopen: Option<u16>,
+    /// Whether the program has opened it itself.
+    pub own: bool,
 }
 
 /// All descriptors.
@@ -44,12 +47,43 @@ impl Table {
             rights: rights::STREAM | right,
             inheriting: 0,
             preopen: None,
+            own: false,
         };
         table.0[0] = Some(stream(0, Target::Input, rights::FD_READ));
         table.0[1] = Some(stream(1, Target::Output(Stream::Out), rights::FD_WRITE));
         table.0[2] = Some(stream(2, Target::Output(Stream::Error), rights::FD_WRITE));
+        // As wasmtime numbers them: sockets from 3 on, directories behind them.
+        table.add_sockets(platform);
+        table.add_directories(platform);
+        table
+    }
+
+    fn add_sockets(&mut self, platform: &dyn Platform) {
+        let Some(sockets) = platform.sockets() else {
+            return;
+        };
+        for number in 0.. {
+            let Some((handle, file_type)) = sockets.inherited(number) else {
+                break;
+            };
+            let socket = Descriptor {
+                target: Target::Socket(handle),
+                file_type,
+                flags: StatusFlags::default(),
+                rights: rights::CONNECTION | rights::SOCK_ACCEPT,
+                inheriting: rights::CONNECTION,
+                preopen: None,
+                own: false,
+            };
+            if self.insert(socket).is_err() {
+                break;
+            }
+        }
+    }
+
+    fn add_directories(&mut self, platform: &dyn Platform) {
         let Some(files) = platform.files() else {
-            return table;
+            return;
         };
         for number in 0.. {
             let Some((handle, _)) = files.preopen(usize::from(number)) else {
@@ -62,12 +96,12 @@ impl Table {
                 rights: rights::DIRECTORY,
                 inheriting: rights::DIRECTORY | rights::FILE,
                 preopen: Some(number),
+                own: false,
             };
-            if table.insert(directory).is_err() {
+            if self.insert(directory).is_err() {
                 break;
             }
         }
-        table
     }
 
     pub fn get(&self, fd: u32) -> Result<&Descriptor> {
@@ -87,8 +121,28 @@ impl Table {
         Ok(free as u32)
     }
 
+    /// Closes what the program has opened itself.
+    pub fn end(&mut self, platform: &dyn Platform) {
+        for slot in &mut self.0 {
+            // What cannot be closed is gone all the same.
+            let _ = match slot.take_if(|descriptor| descriptor.own) {
+                Some(descriptor) => close(platform, descriptor.target),
+                None => Ok(()),
+            };
+        }
+    }
+
     pub fn is_full(&self) -> bool {
         self.0.iter().all(Option::is_some)
+    }
+}
+
+/// Gives a handle back to the platform.
+fn close(platform: &dyn Platform, target: Target) -> Result<()> {
+    match target {
+        Target::File(handle) => platform.files().ok_or(Errno::BADF)?.close(handle),
+        Target::Socket(handle) => platform.sockets().ok_or(Errno::BADF)?.close(handle),
+        Target::Input | Target::Output(_) => Ok(()),
     }
 }
 
@@ -106,11 +160,15 @@ impl Call<'_> {
         self.platform.files().ok_or(Errno::BADF)
     }
 
+    pub(super) fn sockets(&self) -> Result<&dyn Sockets> {
+        self.platform.sockets().ok_or(Errno::BADF)
+    }
+
     /// The file behind a descriptor with this right.
     pub(super) fn file(&self, fd: u32, right: u64) -> Result<(&dyn Files, Handle)> {
         match self.descriptor(fd, right)?.target {
             Target::File(handle) => Ok((self.files()?, handle)),
-            Target::Input | Target::Output(_) => Err(Errno::INVAL),
+            Target::Input | Target::Output(_) | Target::Socket(_) => Err(Errno::INVAL),
         }
     }
 
@@ -124,10 +182,7 @@ impl Call<'_> {
     }
 
     fn release(&self, descriptor: Descriptor) -> Result<()> {
-        match descriptor.target {
-            Target::File(handle) => self.files()?.close(handle),
-            Target::Input | Target::Output(_) => Ok(()),
-        }
+        close(self.platform, descriptor.target)
     }
 
     pub(super) fn fd_close(&mut self, fd: u32) -> Result<()> {
@@ -165,6 +220,7 @@ impl Call<'_> {
         }
         match descriptor.target {
             Target::File(handle) => self.files()?.set_flags(handle, StatusFlags(flags))?,
+            Target::Socket(handle) => self.sockets()?.set_flags(handle, StatusFlags(flags))?,
             // The standard streams belong to others as well.
             Target::Input | Target::Output(_) if flags == 0 => {}
             Target::Input | Target::Output(_) => return Err(Errno::NOTSUP),
@@ -210,10 +266,5 @@ impl Call<'_> {
             return Err(Errno::NAMETOOLONG);
         }
         self.memory.write(path, name)
-    }
-
-    pub(super) fn no_socket(&mut self, fd: u32, _: [u32; 5]) -> Result<()> {
-        self.fds.get(fd)?;
-        Err(Errno::NOTSOCK)
     }
 }

@@ -44,10 +44,10 @@ functions! {
         proc_raise(signal: u32) => proc_raise(signal);
         sched_yield() => sched_yield();
         random_get(buffer: u32, length: u32) => random_get(buffer, length);
-        sock_recv(fd: u32, iovs: u32, count: u32, flags: u32, received: u32, result: u32) => no_socket(fd, [iovs, count, flags, received, result]);
-        sock_send(fd: u32, iovs: u32, count: u32, flags: u32, result: u32) => no_socket(fd, [iovs, count, flags, result, 0]);
-        sock_shutdown(fd: u32, how: u32) => no_socket(fd, [how, 0, 0, 0, 0]);
-        sock_accept(fd: u32, flags: u32, result: u32) => no_socket(fd, [flags, result, 0, 0, 0]);
+        sock_recv(fd: u32, iovs: u32, count: u32, flags: u32, received: u32, result: u32) => sock_recv(fd, (iovs, count), flags, received, result);
+        sock_send(fd: u32, iovs: u32, count: u32, flags: u32, result: u32) => sock_send(fd, (iovs, count), flags, result);
+        sock_shutdown(fd: u32, how: u32) => sock_shutdown(fd, how);
+        sock_accept(fd: u32, flags: u32, result: u32) => sock_accept(fd, flags, result);
     }
     "wasi_unstable" unstable {
         args_get(argv: u32, buffer: u32) => args_get(argv, buffer);
@@ -91,8 +91,8 @@ functions! {
         proc_raise(signal: u32) => proc_raise(signal);
         sched_yield() => sched_yield();
         random_get(buffer: u32, length: u32) => random_get(buffer, length);
-        sock_recv(fd: u32, iovs: u32, count: u32, flags: u32, received: u32, result: u32) => no_socket(fd, [iovs, count, flags, received, result]);
-        sock_send(fd: u32, iovs: u32, count: u32, flags: u32, result: u32) => no_socket(fd, [iovs, count, flags, result, 0]);
-        sock_shutdown(fd: u32, how: u32) => no_socket(fd, [how, 0, 0, 0, 0]);
+        sock_recv(fd: u32, iovs: u32, count: u32, flags: u32, received: u32, result: u32) => sock_recv(fd, (iovs, count), flags, received, result);
+        sock_send(fd: u32, iovs: u32, count: u32, flags: u32, result: u32) => sock_send(fd, (iovs, count), flags, result);
+        sock_shutdown(fd: u32, how: u32) => sock_shutdown(fd, how);
     }
 }

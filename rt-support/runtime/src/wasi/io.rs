@@ -6,7 +6,7 @@ use super::abi::{self, Dialect, rights};
 use super::fd::Target;
 use super::memory::Range;
 use crate::errno::{Errno, Result};
-use crate::platform::{FileStat, FileType, Handle, Whence};
+use crate::platform::{FileStat, FileType, Handle, Receive, Whence};
 
 /// The most buffers that one call transfers; it then reads or writes less than it was asked to,
 /// which every program must expect anyway. (Linux has the same limit, `IOV_MAX`.)
@@ -14,7 +14,11 @@ const MAX_BUFFERS: u32 = 1024;
 
 impl Call<'_> {
     /// The buffers of a call, all checked before the first is used.
-    fn buffers(&self, array: u32, count: u32) -> Result<impl Iterator<Item = Result<Range>>> {
+    pub(super) fn buffers(
+        &self,
+        array: u32,
+        count: u32,
+    ) -> Result<impl Iterator<Item = Result<Range>>> {
         let count = count.min(MAX_BUFFERS);
         let memory = self.memory;
         for index in 0..count {
@@ -33,6 +37,7 @@ impl Call<'_> {
     ) -> Result<()> {
         let right = rights::FD_READ | if at.is_some() { rights::FD_SEEK } else { 0 };
         let target = self.readable(fd, right, at.is_some())?;
+        let at_once = self.fds.get(fd)?.file_type == FileType::RegularFile;
         // Where there is no room for the result nothing may have happened.
         self.memory.bytes((result, 4))?;
         let mut total = 0u32;
@@ -44,14 +49,18 @@ impl Call<'_> {
             let at = at.map(|at| at.wrapping_add(total.into()));
             let read = match target {
                 Target::File(handle) => self.files()?.read(handle, buffer, at),
-                _ => self.platform.read(buffer),
+                Target::Socket(handle) => {
+                    self.sockets()?.receive(handle, buffer, Receive::default())
+                }
+                Target::Input | Target::Output(_) => self.platform.read(buffer),
             };
             match read {
                 Ok(bytes) => total = total.saturating_add(bytes as u32),
                 Err(errno) if total == 0 => return Err(errno),
                 Err(_) => break,
             }
-            if read != Ok(buffer.len()) {
+            // Where reading may wait, it must not for more when there is something already.
+            if read != Ok(buffer.len()) || !at_once {
                 break;
             }
         }
@@ -78,6 +87,7 @@ impl Call<'_> {
             let at = at.map(|at| at.wrapping_add(total.into()));
             let written = match target {
                 Target::File(handle) => self.files()?.write(handle, buffer, at),
+                Target::Socket(handle) => self.sockets()?.send(handle, buffer),
                 Target::Output(stream) => self.platform.write(stream, buffer),
                 Target::Input => Err(Errno::BADF),
             };
@@ -112,7 +122,7 @@ impl Call<'_> {
         match descriptor.target {
             Target::File(_) if descriptor.file_type == FileType::Directory => Err(Errno::BADF),
             Target::File(handle) => self.descriptor(fd, right).map(|_| handle),
-            Target::Input | Target::Output(_) => Err(Errno::SPIPE),
+            Target::Input | Target::Output(_) | Target::Socket(_) => Err(Errno::SPIPE),
         }
     }
 
@@ -177,7 +187,7 @@ impl Call<'_> {
         let stat = match descriptor.target {
             Target::File(handle) => self.files()?.stat(handle)?,
             // What a stream of the host is beyond its type is not the program's business.
-            Target::Input | Target::Output(_) => FileStat {
+            Target::Input | Target::Output(_) | Target::Socket(_) => FileStat {
                 device: 0,
                 inode: 0,
                 file_type: descriptor.file_type,

@@ -7,7 +7,7 @@
 //! `sock_accept`, which it does not have.
 //!
 //! Every pointer of the program is checked against its memory; a wrong one is [`Errno::FAULT`].
-//! Sockets cannot be opened, so the `sock_*` functions find none.
+//! Sockets are inherited or accepted, never opened.
 
 mod abi;
 mod args;
@@ -18,6 +18,7 @@ mod io;
 mod memory;
 mod path;
 mod poll;
+mod sock;
 
 use crate::errno::{Errno, Result};
 use crate::export::{Export, Signature, Value};
@@ -45,6 +46,11 @@ impl Wasi {
             memory,
             fds: fd::Table::new(platform),
         }
+    }
+
+    /// The program is over: closes what it has opened itself and left open.
+    pub fn end(&mut self, platform: &dyn Platform) {
+        self.fds.end(platform);
     }
 
     /// Says on which memory the functions work from now on: that of the instance which calls

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! `poll_oneoff`: waits for clocks and for descriptors.
 //!
-//! Files and the output streams are always ready; only clocks and standard input make it wait.
+//! Regular files, directories and the output streams are always ready; clocks, standard input,
+//! sockets and whatever else a directory may hold make it wait.
 
 use super::Call;
 use super::abi::{Dialect, rights};
@@ -9,7 +10,7 @@ use super::clock::clock;
 use super::fd::Target;
 use super::memory::element;
 use crate::errno::{Errno, Result};
-use crate::platform::Clock;
+use crate::platform::{Clock, FileType, MAX_POLLED, Polled, Source};
 
 /// The most subscriptions of a call.
 const MAX_SUBSCRIPTIONS: u32 = 4096;
@@ -58,38 +59,41 @@ impl Call<'_> {
         // The clock that the platform waits by may be ahead of the one that is asked for: then
         // nothing is ready yet.
         loop {
-            let readable = self.wait(dialect, (subscriptions, count), &start)?;
             let list = (subscriptions, count);
-            let written = self.events(dialect, list, events, &start, readable)?;
+            let waited = self.wait(dialect, list, &start)?;
+            let written = self.events(dialect, list, events, &start, &waited)?;
             if written > 0 {
                 return self.memory.write_u32(result, written);
             }
         }
     }
 
-    /// Waits until the first subscription may be ready; says whether standard input is.
-    fn wait(&self, dialect: Dialect, (array, count): (u32, u32), start: &Now) -> Result<bool> {
+    /// Waits until the first subscription may be ready; says which descriptors are.
+    fn wait(&self, dialect: Dialect, (array, count): (u32, u32), start: &Now) -> Result<Waited> {
         let now = self.now()?;
         let mut timeout: Option<u64> = None;
-        let mut input = false;
+        let mut waited = Waited::new();
         for index in 0..count {
             let subscription = self.subscription(dialect, array, index, start)?;
             let wait = match subscription.wait {
                 Ok(Wait::Clock(clock, deadline)) => Some(deadline.saturating_sub(now.of(clock)?)),
-                Ok(Wait::Fd(fd, kind)) if self.is_input(fd, kind) => {
-                    input = true;
-                    None
-                }
-                Ok(Wait::Fd(..)) | Err(_) => Some(0),
+                Ok(Wait::Fd(fd, kind)) => match self.source(fd, kind) {
+                    Some(source) => {
+                        waited.add(source, kind)?;
+                        None
+                    }
+                    None => Some(0),
+                },
+                Err(_) => Some(0),
             };
             if let Some(wait) = wait {
                 timeout = Some(timeout.map_or(wait, |timeout| timeout.min(wait)));
             }
         }
-        if timeout == Some(0) && !input {
-            return Ok(false);
+        if timeout != Some(0) || waited.count > 0 {
+            self.platform.poll(timeout, waited.list())?;
         }
-        self.platform.wait(timeout, input)
+        Ok(waited)
     }
 
     /// Writes an event for each subscription that is ready; gives their number. Events may lie
@@ -100,41 +104,63 @@ impl Call<'_> {
         (array, count): (u32, u32),
         events: u32,
         start: &Now,
-        readable: bool,
+        waited: &Waited,
     ) -> Result<u32> {
         let now = self.now()?;
         let mut written = 0;
         for index in 0..count {
             let subscription = self.subscription(dialect, array, index, start)?;
+            let mut hung_up = false;
             let (ready, errno) = match subscription.wait {
                 Ok(Wait::Clock(clock, deadline)) => (now.of(clock)? >= deadline, Errno(0)),
-                Ok(Wait::Fd(fd, kind)) if self.is_input(fd, kind) => (readable, Errno(0)),
-                Ok(Wait::Fd(..)) => (true, Errno(0)),
+                Ok(Wait::Fd(fd, kind)) => match self.source(fd, kind) {
+                    Some(source) => {
+                        let polled = waited.find(source);
+                        hung_up = polled.is_some_and(|polled| polled.hung_up);
+                        (polled.is_some_and(|polled| ready(polled, kind)), Errno(0))
+                    }
+                    None => (true, Errno(0)),
+                },
                 Err(errno) => (true, errno),
             };
             if ready {
-                self.event(element(events, written, EVENT)?, &subscription, errno)?;
+                let at = element(events, written, EVENT)?;
+                self.event(at, &subscription, errno, hung_up)?;
                 written += 1;
             }
         }
         Ok(written)
     }
 
-    /// `event`: user data, error, type, bytes that can be read (unknown: 1), flags.
-    fn event(&self, at: u32, subscription: &Subscription, errno: Errno) -> Result<()> {
+    /// `event`: user data, error, type, bytes that can be transferred (unknown: 1), flags.
+    fn event(
+        &self,
+        at: u32,
+        subscription: &Subscription,
+        errno: Errno,
+        hung_up: bool,
+    ) -> Result<()> {
         let mut bytes = [0; EVENT as usize];
         bytes[0..8].copy_from_slice(&subscription.user_data.to_le_bytes());
         bytes[8..10].copy_from_slice(&errno.0.to_le_bytes());
         bytes[10] = subscription.event_type;
         if subscription.event_type != event_type::CLOCK && errno.0 == 0 {
             bytes[16] = 1;
+            bytes[24] = hung_up.into();
         }
         self.memory.write(at, &bytes)
     }
 
-    fn is_input(&self, fd: u32, kind: u8) -> bool {
-        let target = self.fds.get(fd).map(|descriptor| descriptor.target);
-        kind == event_type::FD_READ && target == Ok(Target::Input)
+    /// What a descriptor makes the program wait for; nothing where it is always ready.
+    fn source(&self, fd: u32, kind: u8) -> Option<Source> {
+        let descriptor = self.fds.get(fd).ok()?;
+        match (descriptor.target, descriptor.file_type) {
+            (Target::Input, _) if kind == event_type::FD_READ => Some(Source::Input),
+            (Target::Input | Target::Output(_), _) => None,
+            (Target::Socket(handle), _) => Some(Source::Handle(handle)),
+            (Target::File(_), FileType::RegularFile | FileType::Directory) => None,
+            (Target::File(handle), _) => Some(Source::Handle(handle)),
+        }
     }
 
     fn subscription(
@@ -199,6 +225,65 @@ impl Call<'_> {
             realtime: time(Clock::Realtime),
             monotonic: time(Clock::Monotonic),
         })
+    }
+}
+
+/// Whether a descriptor is ready for what a subscription wants.
+fn ready(polled: &Polled, kind: u8) -> bool {
+    match kind {
+        event_type::FD_READ => polled.readable,
+        _ => polled.writable,
+    }
+}
+
+/// The descriptors that a call waits for, each once.
+struct Waited {
+    polled: [Polled; MAX_POLLED],
+    count: usize,
+}
+
+impl Waited {
+    fn new() -> Self {
+        let none = Polled {
+            source: Source::Input,
+            read: false,
+            write: false,
+            readable: false,
+            writable: false,
+            hung_up: false,
+        };
+        Self {
+            polled: [none; MAX_POLLED],
+            count: 0,
+        }
+    }
+
+    fn list(&mut self) -> &mut [Polled] {
+        &mut self.polled[..self.count]
+    }
+
+    fn find(&self, source: Source) -> Option<&Polled> {
+        let mut list = self.polled[..self.count].iter();
+        list.find(|polled| polled.source == source)
+    }
+
+    fn add(&mut self, source: Source, kind: u8) -> Result<()> {
+        let known = self.list().iter().position(|one| one.source == source);
+        let position = match known {
+            Some(position) => position,
+            None if self.count < MAX_POLLED => {
+                self.count += 1;
+                self.count - 1
+            }
+            None => return Err(Errno::NOMEM),
+        };
+        let polled = &mut self.polled[position];
+        polled.source = source;
+        match kind {
+            event_type::FD_READ => polled.read = true,
+            _ => polled.write = true,
+        }
+        Ok(())
     }
 }
 

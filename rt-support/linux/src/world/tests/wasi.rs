@@ -72,7 +72,8 @@ const NEW: [u64; 2] = [16, 3];
 const OUT: u64 = 256;
 
 /// `errno` in `typenames.witx`.
-mod errno {
+pub(super) mod errno {
+    pub const AGAIN: u64 = 6;
     pub const BADF: u64 = 8;
     pub const FAULT: u64 = 21;
     pub const ILSEQ: u64 = 25;
@@ -81,7 +82,10 @@ mod errno {
     pub const NAMETOOLONG: u64 = 37;
     pub const NOENT: u64 = 44;
     pub const NOTDIR: u64 = 54;
+    pub const NOTCONN: u64 = 53;
+    pub const NOTSOCK: u64 = 57;
     pub const PERM: u64 = 63;
+    pub const PIPE: u64 = 64;
     pub const SPIPE: u64 = 70;
     pub const NOTCAPABLE: u64 = 76;
     pub const ISDIR: u64 = 31;

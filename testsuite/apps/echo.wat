@@ -1,0 +1,47 @@
+;; Prints its environment, accepts a connection on descriptor 3, and sends back what it receives
+;; until the other side has nothing more to say. The exit code says which step failed.
+(module
+  (import "wasi_snapshot_preview1" "environ_sizes_get" (func $environ_sizes_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "environ_get" (func $environ_get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_close" (func $fd_close (param i32) (result i32)))
+  (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll_oneoff (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "sock_accept" (func $sock_accept (param i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "sock_recv" (func $sock_recv (param i32 i32 i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "sock_send" (func $sock_send (param i32 i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "sock_shutdown" (func $sock_shutdown (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
+  (memory (export "memory") 1)
+  ;; A subscription: user data 7, descriptor 3 to be read.
+  (data (i32.const 0) "\07\00\00\00\00\00\00\00\01\00\00\00\00\00\00\00\03\00\00\00")
+  (func $check (param $errno i32) (param $step i32)
+    (if (local.get $errno) (then (call $proc_exit (local.get $step)))))
+  (func (export "_start") (local $connection i32) (local $bytes i32)
+    (call $check (call $environ_sizes_get (i32.const 256) (i32.const 260)) (i32.const 1))
+    (call $check (call $environ_get (i32.const 512) (i32.const 1024)) (i32.const 2))
+    (i32.store (i32.const 64) (i32.const 1024))
+    (i32.store (i32.const 68) (i32.load (i32.const 260)))
+    (call $check (call $fd_write (i32.const 1) (i32.const 64) (i32.const 1) (i32.const 256)) (i32.const 3))
+    (call $check (call $poll_oneoff (i32.const 0) (i32.const 128) (i32.const 1) (i32.const 256)) (i32.const 4))
+    (call $check (i32.ne (i32.load (i32.const 128)) (i32.const 7)) (i32.const 5))
+    (call $check (call $sock_accept (i32.const 3) (i32.const 0) (i32.const 256)) (i32.const 6))
+    (local.set $connection (i32.load (i32.const 256)))
+    (i32.store (i32.const 64) (i32.const 4096))
+    (block $end
+      (loop $next
+        (i32.store (i32.const 68) (i32.const 10))
+        (call $check
+          (call $sock_recv (local.get $connection) (i32.const 64) (i32.const 1) (i32.const 0)
+            (i32.const 256) (i32.const 260))
+          (i32.const 7))
+        (local.set $bytes (i32.load (i32.const 256)))
+        (br_if $end (i32.eqz (local.get $bytes)))
+        (i32.store (i32.const 68) (local.get $bytes))
+        (call $check
+          (call $sock_send (local.get $connection) (i32.const 64) (i32.const 1) (i32.const 0)
+            (i32.const 256))
+          (i32.const 8))
+        (call $check (i32.ne (i32.load (i32.const 256)) (local.get $bytes)) (i32.const 9))
+        (br $next)))
+    (call $check (call $sock_shutdown (local.get $connection) (i32.const 2)) (i32.const 10))
+    (call $check (call $fd_close (local.get $connection)) (i32.const 11))))
