@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::module::Module;
 use crate::optimize;
 use crate::plan::{Convention, Plan, Symbol};
+use crate::progress::{FunctionTimes, Progress};
 use crate::translate;
 use cranelift_codegen::Context;
 use cranelift_codegen::binemit::Reloc;
@@ -27,6 +28,7 @@ use gate::Gate;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::time::Instant;
 use wasm_aot_object::Machine;
 use wasm_aot_object::table::NO_WASM_OFFSET;
 use wasm_aot_symbols::Runtime;
@@ -83,6 +85,8 @@ struct Worker {
     control: ControlPlane,
     /// Whether the code is written down for people as well.
     listing: bool,
+    /// What the last function took.
+    times: FunctionTimes,
 }
 
 /// Compiles all functions: the module's in their order, then the trampolines, then
@@ -94,6 +98,7 @@ pub fn compile(
     module: &Module<'_>,
     plan: &Plan<'_>,
     isa: &dyn TargetIsa,
+    progress: &dyn Progress,
 ) -> Result<Vec<Code>, Error> {
     let imported = module.imported_functions() as u32;
     let mut symbols: Vec<Symbol> = (0..module.bodies.len() as u32)
@@ -104,6 +109,7 @@ pub fn compile(
     symbols.push(Symbol::Instantiate);
     let gate = Gate::new();
     let all = |symbols: Vec<Symbol>| {
+        progress.expect(symbols.len());
         let results: Vec<Result<Code, Error>> = symbols
             .into_par_iter()
             .map_init(Worker::default, |worker, symbol| {
@@ -112,7 +118,9 @@ pub fn compile(
                     _ => 0,
                 };
                 let _pass = gate.enter(memory);
-                worker.compile(module, plan, isa, symbol)
+                let code = worker.compile(module, plan, isa, symbol);
+                progress.compiled(worker.times);
+                code
             })
             .collect();
         results.into_iter().collect::<Result<Vec<Code>, Error>>()
@@ -170,6 +178,7 @@ impl Default for Worker {
             builder: FunctionBuilderContext::new(),
             control: ControlPlane::default(),
             listing: false,
+            times: FunctionTimes::default(),
         }
     }
 }
@@ -218,8 +227,11 @@ impl Worker {
         symbol: Symbol,
     ) -> Result<CompiledCode, Error> {
         self.context.clear();
-        self.context.func = self
-            .translate(module, plan, isa, symbol)
+        self.times = FunctionTimes::default();
+        let start = Instant::now();
+        let translated = self.translate(module, plan, isa, symbol);
+        self.times.translate = start.elapsed();
+        self.context.func = translated
             // A function that was given up left its blocks and variables behind.
             .inspect_err(|_| self.builder = FunctionBuilderContext::new())?;
         self.optimized(isa).map_err(|error| {
@@ -237,7 +249,10 @@ impl Worker {
     }
 
     fn optimized(&mut self, isa: &dyn TargetIsa) -> CodegenResult<CompiledCode> {
+        let start = Instant::now();
         optimize::function(&mut self.context, isa, &mut self.control)?;
+        self.times.optimize = start.elapsed();
+        let start = Instant::now();
         let compiled = isa.compile_function(
             &self.context.func,
             &self.context.domtree,
@@ -245,6 +260,7 @@ impl Worker {
             self.listing,
             &mut self.control,
         )?;
+        self.times.generate = start.elapsed();
         Ok(compiled.apply_params(&self.context.func.params))
     }
 }

@@ -13,7 +13,7 @@
 //! | [`codegen`] | Cranelift IR | machine code, relocations, traps, source positions; in parallel |
 //! | [`emit`] | all of that | the bytes of an ELF object |
 //!
-//! [`inspect`] reads an object back for people. The format is `wasm-aot-object`'s.
+//! [`progress`] tells how far it is; [`inspect`] reads an object back for people. The format is `wasm-aot-object`'s.
 
 #![forbid(unsafe_code)]
 
@@ -30,6 +30,7 @@ mod module;
 mod optimize;
 mod options;
 mod plan;
+pub mod progress;
 mod translate;
 mod types;
 
@@ -37,6 +38,7 @@ pub use error::{Error, Place};
 pub use features::{DEFAULT_FEATURES, SUPPORTED_FEATURES};
 pub use isa::Cpu;
 pub use options::{Bounds, MemoryBase, OptLevel, Options};
+pub use progress::{Phase, Progress};
 pub use wasm_aot_object::Machine;
 pub use wasmparser::WasmFeatures;
 
@@ -48,6 +50,19 @@ pub use wasmparser::WasmFeatures;
 /// Where the module does not parse or validate, uses a feature that is not enabled, or the
 /// options contradict each other or the module.
 pub fn compile(wasm: &[u8], options: &Options) -> Result<Vec<u8>, Error> {
+    compile_with(wasm, options, &())
+}
+
+/// [`compile`], with somebody who listens how far it is.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_with(
+    wasm: &[u8],
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<Vec<u8>, Error> {
+    progress.begin(Phase::Validate);
     let is_text = !wasm.starts_with(b"\0");
     if is_text {
         let bytes = wasm.len() as u64;
@@ -55,10 +70,13 @@ pub fn compile(wasm: &[u8], options: &Options) -> Result<Vec<u8>, Error> {
     }
     let binary = wat::parse_bytes(wasm).map_err(Error::Text)?;
     let module = module::Module::parse(&binary, options.features)?;
+    progress.begin(Phase::Plan);
     let plan = plan::Plan::new(&module, options)?;
     let isa = isa::build(options, plan.convention)?;
     isa::check(&*isa, &module)?;
-    let functions = codegen::compile(&module, &plan, &*isa)?;
+    progress.begin(Phase::Functions);
+    let functions = codegen::compile(&module, &plan, &*isa, progress)?;
+    progress.begin(Phase::Emit);
     emit::object(&module, &plan, &*isa, &functions, &binary)
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! `wasm-aot build`: a module to an object; and the compile options that other commands share.
 
+mod watch;
+
 use crate::files;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, ValueEnum};
@@ -9,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 use wasm_aot_compiler::{Bounds, Cpu, Machine, MemoryBase, OptLevel, Options, features};
+use watch::{Timings, Watch};
 
 /// How accesses to linear memory are checked.
 #[derive(Clone, Copy, ValueEnum)]
@@ -145,11 +148,7 @@ pub fn object_with(path: &Path, options: &Options) -> Result<Vec<u8>> {
     if files::is_elf(&bytes) {
         return Ok(bytes);
     }
-    compile(path, &bytes, options)
-}
-
-fn compile(path: &Path, bytes: &[u8], options: &Options) -> Result<Vec<u8>> {
-    wasm_aot_compiler::compile(bytes, options).with_context(|| path.display().to_string())
+    wasm_aot_compiler::compile(&bytes, options).with_context(|| path.display().to_string())
 }
 
 /// Compile a WebAssembly module (.wasm or .wat) to a relocatable native object (ELF64).
@@ -166,6 +165,12 @@ pub struct Arguments {
     /// Print what was done as JSON.
     #[arg(long)]
     json: bool,
+    /// Print how long each phase took (into the JSON, with --json).
+    #[arg(long)]
+    timings: bool,
+    /// Show no progress bar. Without a terminal on standard error there is none anyway.
+    #[arg(short, long)]
+    quiet: bool,
     #[command(flatten)]
     compiler: CompilerArguments,
 }
@@ -177,6 +182,8 @@ struct Done<'a> {
     input_bytes: usize,
     output_bytes: usize,
     seconds: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timings: Option<Timings>,
 }
 
 pub fn main(arguments: &Arguments) -> Result<ExitCode> {
@@ -188,6 +195,7 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode> {
         },
     };
     let start = Instant::now();
+    let progress = Watch::new(arguments.quiet);
     let options = arguments.compiler.options(&arguments.module_name)?;
     let bytes = files::read(&arguments.input)?;
     if files::is_elf(&bytes) {
@@ -196,8 +204,11 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode> {
             arguments.input.display()
         );
     }
-    let object = compile(&arguments.input, &bytes, &options)?;
+    let object = wasm_aot_compiler::compile_with(&bytes, &options, &progress)
+        .with_context(|| arguments.input.display().to_string())?;
+    progress.write();
     files::write(&output, &object, false)?;
+    let timings = arguments.timings.then(|| progress.timings());
     if arguments.json {
         let done = Done {
             input: &arguments.input,
@@ -205,8 +216,11 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode> {
             input_bytes: bytes.len(),
             output_bytes: object.len(),
             seconds: start.elapsed().as_secs_f64(),
+            timings,
         };
         println!("{}", serde_json::to_string(&done)?);
+    } else if let Some(timings) = timings {
+        print!("{timings}");
     }
     Ok(ExitCode::SUCCESS)
 }
