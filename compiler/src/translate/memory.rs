@@ -244,18 +244,14 @@ impl Translator<'_, '_> {
         self.builder.ins().store(flags, value, address, offset);
     }
 
-    /// `t.storeN`: the low bits.
-    pub fn store_narrow(&mut self, argument: &MemArg, opcode: Opcode) {
+    /// `t.storeN`: the low bits. (Stores of a narrower value: those of constants are instructions
+    /// with an immediate, which `istoreN` are not.)
+    pub fn store_narrow(&mut self, argument: &MemArg, narrow: Type) {
         let value = self.pop();
-        let (address, offset) = self.memory_address(argument, narrow_bytes(opcode));
+        let (address, offset) = self.memory_address(argument, narrow.bytes().into());
+        let value = self.builder.ins().ireduce(narrow, value);
         let flags = self.memory_flags();
-        let builder = self.builder.ins();
-        match opcode {
-            Opcode::Istore8 => builder.istore8(flags, value, address, offset),
-            Opcode::Istore16 => builder.istore16(flags, value, address, offset),
-            Opcode::Istore32 => builder.istore32(flags, value, address, offset),
-            other => unreachable!("{other} is no narrowing store"),
-        };
+        self.builder.ins().store(flags, value, address, offset);
     }
 
     pub fn memory_size(&mut self, memory: u32) {
@@ -411,8 +407,8 @@ pub fn memory_of(argument: &MemArg) -> u32 {
 
 fn narrow_bytes(opcode: Opcode) -> u64 {
     match opcode {
-        Opcode::Uload8 | Opcode::Sload8 | Opcode::Istore8 => 1,
-        Opcode::Uload16 | Opcode::Sload16 | Opcode::Istore16 => 2,
+        Opcode::Uload8 | Opcode::Sload8 => 1,
+        Opcode::Uload16 | Opcode::Sload16 => 2,
         _ => 4,
     }
 }

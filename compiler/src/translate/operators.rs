@@ -210,12 +210,12 @@ impl Translator<'_, '_> {
             Operator::F32Store { memarg } => self.store(memarg, F32),
             Operator::F64Store { memarg } => self.store(memarg, F64),
             Operator::I32Store8 { memarg } | Operator::I64Store8 { memarg } => {
-                self.store_narrow(memarg, Opcode::Istore8);
+                self.store_narrow(memarg, types::I8);
             }
             Operator::I32Store16 { memarg } | Operator::I64Store16 { memarg } => {
-                self.store_narrow(memarg, Opcode::Istore16);
+                self.store_narrow(memarg, types::I16);
             }
-            Operator::I64Store32 { memarg } => self.store_narrow(memarg, Opcode::Istore32),
+            Operator::I64Store32 { memarg } => self.store_narrow(memarg, I32),
             Operator::MemorySize { mem } => self.memory_size(*mem),
             Operator::MemoryGrow { mem } => self.memory_grow(*mem),
             Operator::MemoryFill { mem } => self.memory_fill(*mem),

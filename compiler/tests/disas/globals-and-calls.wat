@@ -47,11 +47,11 @@
 ;;;   pushq %rbp
 ;;;   movq %rsp, %rbp
 ;;; block0:
-;;;   movl %edi, %r8d
-;;;   cmpq $0x4, %r8
+;;;   movl %edi, %edi
+;;;   cmpq $0x4, %rdi
 ;;;   jnb #trap=user4
 ;;;   load_ext_name userextname0+0, %r9
-;;;   movq (%r9, %r8, 8), %r9
+;;;   movq (%r9, %rdi, 8), %r9
 ;;;   movl 8(%r9), %r10d
 ;;;   cmpl $0x3b9e2df7, %r10d
 ;;;   jnz #trap=user6

@@ -14,9 +14,9 @@
 ;;;   pushq %rbp
 ;;;   movq %rsp, %rbp
 ;;; block0:
-;;;   load_ext_name userextname0+0, %rsi
-;;;   movl %edi, %edi
-;;;   movl 4(%rsi, %rdi), %eax
+;;;   movl %edi, %esi
+;;;   load_ext_name userextname0+0, %rdi
+;;;   movl 4(%rdi, %rsi), %eax
 ;;;   jmp     label1
 ;;; block1:
 ;;;   movq %rbp, %rsp
