@@ -92,10 +92,10 @@ fn a_guarded_load_is_one_instruction() {
 fn a_guarded_load_from_a_relocated_base_adds_the_base() {
     let text = load("1 2", "i32");
     let object = build(&text, Bounds::Guard, MemoryBase::Relocatable);
-    // movabs rsi, base; mov edi, edi; mov eax, [rsi + rdi + 4]
+    // mov esi, edi; movabs rdi, base; mov eax, [rdi + rsi + 4]
     assert_eq!(
         body(&object),
-        "48 be 00 00 00 00 00 00 00 00 8b ff 8b 44 3e 04"
+        "8b f7 48 bf 00 00 00 00 00 00 00 00 8b 44 37 04"
     );
 }
 
@@ -106,8 +106,8 @@ fn an_explicit_check_is_a_comparison() {
     let checked = "8b f7 48 81 fe f8 ff 01 00 0f 87 0b 00 00 00 8b 86 04 00 00 10";
     assert_eq!(body(&object), checked);
     let object = build(&load("1 2", "i32"), Bounds::Explicit, CONSTANT);
-    // lea r8, [descriptor]; mov esi, edi; lea rdi, [rsi + 8]; cmp rdi, [r8 + 8]; ja; then as above
-    let checked = "4c 8d 05 00 00 00 00 8b f7 48 8d 7e 08 49 3b 78 08 0f 87 0b 00 00 00 \
+    // mov esi, edi; lea rdi, [descriptor]; lea r8, [rsi + 8]; cmp r8, [rdi + 8]; ja; then as above
+    let checked = "8b f7 48 8d 3d 00 00 00 00 4c 8d 46 08 4c 3b 47 08 0f 87 0b 00 00 00 \
                    8b 86 04 00 00 10";
     assert_eq!(body(&object), checked);
 }

@@ -15,7 +15,7 @@
 //!
 //! This comes after Cranelift's optimizer, which would undo it.
 
-use cranelift_codegen::Context;
+use super::edges::{Edge, Edges};
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{
@@ -52,23 +52,22 @@ struct Pass {
     wanted: Vec<Value>,
     /// The extended form, once it is there.
     wide: SecondaryMap<Value, PackedOption<Value>>,
-    /// The blocks that have been looked at.
-    edges: BTreeMap<Block, Option<Vec<Edge>>>,
+    /// What is passed to the blocks that have been looked at.
+    passed: BTreeMap<Block, Option<Passed>>,
 }
 
-/// Makes values with 64 bits that are extended from 32. The graph of blocks must be that of the
-/// function.
-pub fn where_free(context: &mut Context) {
-    let extensions = extensions(&context.func);
+/// Makes values with 64 bits that are extended from 32.
+pub fn where_free(func: &mut Function) {
+    let extensions = extensions(func);
     if extensions.is_empty() {
         return;
     }
+    let edges = Edges::new(func);
     let mut pass = Pass::default();
     for &(_, narrow) in &extensions {
-        pass.want(context, narrow);
+        pass.want(func, &edges, narrow);
     }
-    pass.collect(context);
-    let func = &mut context.func;
+    pass.collect(func, &edges);
     for index in 0..pass.wanted.len() {
         pass.widen(func, pass.wanted[index]);
     }
@@ -96,52 +95,35 @@ fn extensions(func: &Function) -> Vec<(Inst, Value)> {
     found
 }
 
-/// One of the branches to a block, by its position among the destinations of the instruction, with
-/// what it passes.
-struct Edge {
-    branch: Inst,
-    position: usize,
-    arguments: Vec<Value>,
-}
+/// The edges to a block, with what they pass.
+type Passed = Vec<(Edge, Vec<Value>)>;
 
-/// The branches to a block; `None` if one passes anything but values, as the result of its call.
-fn edges_to(context: &Context, block: Block) -> Option<Vec<Edge>> {
-    let dfg = &context.func.dfg;
-    let mut branches: Vec<Inst> = context.cfg.pred_iter(block).map(|pred| pred.inst).collect();
-    branches.dedup();
-    let mut edges = Vec::new();
-    for branch in branches {
-        let destinations =
-            dfg.insts[branch].branch_destination(&dfg.jump_tables, &dfg.exception_tables);
-        for (position, call) in destinations.iter().enumerate() {
-            if call.block(&dfg.value_lists) == block {
-                let arguments = call.args(&dfg.value_lists).map(|argument| match argument {
-                    BlockArg::Value(value) => Some(dfg.resolve_aliases(value)),
-                    _ => None,
-                });
-                edges.push(Edge {
-                    branch,
-                    position,
-                    arguments: arguments.collect::<Option<Vec<Value>>>()?,
-                });
-            }
-        }
-    }
-    Some(edges)
+/// What the edges to a block pass; `None` if one passes anything but values, as the result of its
+/// call.
+fn passed(func: &Function, edges: &[Edge]) -> Option<Passed> {
+    let dfg = &func.dfg;
+    let value = |argument| match argument {
+        BlockArg::Value(value) => Some(dfg.resolve_aliases(value)),
+        _ => None,
+    };
+    let passed = edges.iter().map(|edge| {
+        let arguments = edge.call(func).args(&dfg.value_lists).map(value);
+        Some((*edge, arguments.collect::<Option<Vec<Value>>>()?))
+    });
+    passed.collect()
 }
 
 impl Pass {
     /// Decides how a value is extended, if that has not been decided.
-    fn want(&mut self, context: &Context, value: Value) {
+    fn want(&mut self, func: &Function, edges: &Edges, value: Value) {
         if self.ways[value].is_none() {
-            self.ways[value] = Some(self.way(context, value));
+            self.ways[value] = Some(self.way(func, edges, value));
             self.wanted.push(value);
         }
     }
 
     /// How a value of 32 bits is best extended.
-    fn way(&mut self, context: &Context, value: Value) -> Way {
-        let func = &context.func;
+    fn way(&mut self, func: &Function, edges: &Edges, value: Value) -> Way {
         match func.dfg.value_def(value) {
             ValueDef::Result(inst, _) => match func.dfg.insts[inst].opcode() {
                 // What the code generator knows to leave the upper half zero
@@ -165,8 +147,8 @@ impl Pass {
                 Way::Entering(block)
             }
             ValueDef::Param(block, number) => {
-                let edges = self.edges.entry(block);
-                match edges.or_insert_with(|| edges_to(context, block)) {
+                let known = self.passed.entry(block);
+                match known.or_insert_with(|| passed(func, edges.to(block))) {
                     Some(_) => Way::Passed(block, number),
                     None => Way::Entering(block),
                 }
@@ -176,15 +158,15 @@ impl Pass {
     }
 
     /// Decides for what is passed to parameters and selected from as well.
-    fn collect(&mut self, context: &Context) {
-        let dfg = &context.func.dfg;
+    fn collect(&mut self, func: &Function, edges: &Edges) {
+        let dfg = &func.dfg;
         let mut next = 0;
         while let Some(&value) = self.wanted.get(next) {
             next += 1;
             let sources: Vec<Value> = match self.ways[value] {
                 Some(Way::Passed(block, number)) => {
-                    let edges = self.edges[&block].iter().flatten();
-                    edges.map(|edge| edge.arguments[number]).collect()
+                    let passed = self.passed[&block].iter().flatten();
+                    passed.map(|(_, arguments)| arguments[number]).collect()
                 }
                 Some(Way::Selected(select)) => {
                     let arguments = dfg.inst_args(select)[1..].iter();
@@ -193,7 +175,7 @@ impl Pass {
                 _ => continue,
             };
             for source in sources {
-                self.want(context, source);
+                self.want(func, edges, source);
             }
         }
     }
@@ -272,19 +254,17 @@ impl Pass {
             }
         }
         for (block, numbers) in widened {
-            let edges = self.edges.remove(&block).flatten();
-            for mut edge in edges.expect("the parameters of this block are passed") {
+            let passed = self.passed.remove(&block).flatten();
+            for (edge, mut arguments) in passed.expect("such a block gets values") {
                 for &number in &numbers {
-                    let narrow = edge.arguments[number];
-                    edge.arguments[number] = self.wide_at(func, narrow, edge.branch);
+                    arguments[number] = self.wide_at(func, arguments[number], edge.branch);
                 }
-                let dfg = &mut func.dfg;
-                let destinations = dfg.insts[edge.branch]
-                    .branch_destination_mut(&mut dfg.jump_tables, &mut dfg.exception_tables);
-                let mut arguments = edge.arguments.into_iter();
-                destinations[edge.position].update_args(&mut dfg.value_lists, |argument| {
+                let mut pool = std::mem::take(&mut func.dfg.value_lists);
+                let mut arguments = arguments.into_iter();
+                edge.call_mut(func).update_args(&mut pool, |argument| {
                     arguments.next().map_or(argument, BlockArg::Value)
                 });
+                func.dfg.value_lists = pool;
             }
         }
     }
@@ -334,7 +314,7 @@ mod tests {
                 return v6
             }",
         );
-        where_free(&mut context);
+        where_free(&mut context.func);
         let text = text(&context);
         // The argument is extended once, the sum for nothing, and the load is of the parameter.
         assert_eq!(text.matches("uextend").count(), 2, "{text}");
@@ -357,7 +337,7 @@ mod tests {
                 return v7
             }",
         );
-        where_free(&mut context);
+        where_free(&mut context.func);
         let text = text(&context);
         assert!(!text.contains("uextend"), "{text}");
         assert!(text.contains("uload32"), "{text}");
@@ -380,7 +360,7 @@ mod tests {
                 return v4
             }",
         );
-        where_free(&mut context);
+        where_free(&mut context.func);
         let text = text(&context);
         assert!(text.contains("block1(v5: i32)"), "{text}");
         assert_eq!(text.matches("uextend").count(), 1, "{text}");

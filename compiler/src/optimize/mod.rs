@@ -6,7 +6,8 @@
 //! - [`edges`](self::edges): who passes arguments to which block;
 //! - [`loops`](self::loops): natural loops, induction variables, how often a loop goes round;
 //! - [`range`](self::range): between what bounds an integer is;
-//! - [`affine`](self::affine): integers as sums without wrap.
+//! - [`affine`](self::affine): integers as sums without wrap;
+//! - [`extend`](self::extend): zero extensions where they cost nothing.
 //!
 //! Everything here is near-linear in the size of the function, and exact for all inputs: what a
 //! proof rests on holds at the place of the proof, whatever traps elsewhere.
@@ -14,6 +15,7 @@
 #[allow(dead_code, reason = "for the passes that follow")]
 mod affine;
 mod edges;
+mod extend;
 #[allow(dead_code, reason = "for the passes that follow")]
 mod loops;
 mod params;
@@ -24,6 +26,7 @@ use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::settings::OptLevel;
 use cranelift_codegen::{CodegenResult, Context};
+use target_lexicon::Architecture;
 
 /// Optimizes the function; afterwards its dominator tree is that of the result.
 ///
@@ -46,7 +49,11 @@ pub fn function(
     }
     params::remove_redundant(context);
     context.func.dfg.resolve_all_aliases();
-    context.egraph_pass(isa, control)
+    context.egraph_pass(isa, control)?;
+    if isa.triple().architecture == Architecture::X86_64 {
+        extend::where_free(&mut context.func);
+    }
+    context.verify_if(isa)
 }
 
 #[cfg(test)]

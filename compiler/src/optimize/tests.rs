@@ -4,10 +4,10 @@
 use super::affine::Affine;
 use super::loops::{Bound, Loops};
 use super::range::Range;
-use cranelift_codegen::Context;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{Function, Value};
 use cranelift_codegen::loop_analysis::Loop;
+use cranelift_codegen::{Context, settings};
 
 /// The function of this text, analysed as far as every pass expects.
 pub fn context(text: &str) -> Context {
@@ -16,6 +16,14 @@ pub fn context(text: &str) -> Context {
     context.flowgraph();
     context.compute_loop_analysis();
     context
+}
+
+/// The text of a function, which must be valid.
+pub fn text(context: &Context) -> String {
+    let text = context.func.display().to_string();
+    let flags = settings::Flags::new(settings::builder());
+    context.verify(&flags).expect(&text);
+    text
 }
 
 /// The value of this number in the text.
