@@ -7,13 +7,16 @@
 //! - [`loops`](self::loops): natural loops, induction variables, how often a loop goes round;
 //! - [`range`](self::range): between what bounds an integer is;
 //! - [`affine`](self::affine): integers as sums without wrap;
-//! - [`extend`](self::extend): zero extensions where they cost nothing.
+//! - [`bits`](self::bits): masks that mask nothing go;
+//! - [`extend`](self::extend): zero extensions where they cost nothing;
+//! - [`symbols`](self::symbols): addresses of symbols, made where they are needed.
 //!
 //! Everything here is near-linear in the size of the function, and exact for all inputs: what a
 //! proof rests on holds at the place of the proof, whatever traps elsewhere.
 
 #[allow(dead_code, reason = "for the passes that follow")]
 mod affine;
+mod bits;
 mod edges;
 mod extend;
 #[allow(dead_code, reason = "for the passes that follow")]
@@ -21,6 +24,7 @@ mod loops;
 mod params;
 #[allow(dead_code, reason = "for the passes that follow")]
 mod range;
+mod symbols;
 
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::isa::TargetIsa;
@@ -49,9 +53,13 @@ pub fn function(
     }
     params::remove_redundant(context);
     context.func.dfg.resolve_all_aliases();
+    bits::remove_masks(context);
+    context.func.dfg.resolve_all_aliases();
     context.egraph_pass(isa, control)?;
     if isa.triple().architecture == Architecture::X86_64 {
         extend::where_free(&mut context.func);
+        context.compute_loop_analysis();
+        symbols::make_again(context);
     }
     context.verify_if(isa)
 }

@@ -6,7 +6,9 @@ use crate::error::Error;
 use crate::plan::{Const, Symbol};
 use crate::translate::env::{trap_code, trusted};
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
-use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Opcode, Type, Value, types};
+use cranelift_codegen::ir::{
+    InstBuilder, InstructionData, MemFlagsData, Opcode, Type, Value, types,
+};
 use wasm_aot_trap::TrapCode as Trap;
 use wasmparser::Operator;
 
@@ -307,7 +309,7 @@ impl Translator<'_, '_> {
             O::I32Ctz | O::I64Ctz => self.unary(|t, a| t.builder.ins().ctz(a)),
             O::I32Popcnt | O::I64Popcnt => self.unary(|t, a| t.builder.ins().popcnt(a)),
             O::I32Add | O::I64Add => self.binary(|t, a, b| t.builder.ins().iadd(a, b)),
-            O::I32Sub | O::I64Sub => self.binary(|t, a, b| t.builder.ins().isub(a, b)),
+            O::I32Sub | O::I64Sub => self.binary(Self::subtract),
             O::I32Mul | O::I64Mul => self.binary(|t, a, b| t.builder.ins().imul(a, b)),
             O::I32DivS | O::I64DivS => self.binary(|t, a, b| t.builder.ins().sdiv(a, b)),
             O::I32DivU | O::I64DivU => self.binary(|t, a, b| t.builder.ins().udiv(a, b)),
@@ -329,6 +331,29 @@ impl Translator<'_, '_> {
             _ => return false,
         }
         true
+    }
+
+    /// A constant is added, negated: additions have more forms, one with a third register.
+    fn subtract(&mut self, a: Value, b: Value) -> Value {
+        let dfg = &self.builder.func.dfg;
+        let constant = dfg.value_def(b).inst().map(|inst| dfg.insts[inst]);
+        match constant {
+            Some(InstructionData::UnaryImm {
+                opcode: Opcode::Iconst,
+                imm,
+            }) => {
+                let ty = dfg.value_type(b);
+                let negated = imm.bits().wrapping_neg();
+                let negated = if ty == types::I32 {
+                    i64::from(negated as u32)
+                } else {
+                    negated
+                };
+                let negated = self.builder.ins().iconst(ty, negated);
+                self.builder.ins().iadd(a, negated)
+            }
+            _ => self.builder.ins().isub(a, b),
+        }
     }
 
     fn sign_extend(&mut self, narrow: Type, wide: Type) {
