@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`start`] | entry, end, the image's own payload |
 //! | [`serial`], [`output`] | how what is said gets out |
+//! | [`interrupts`], [`input`] | how the root task sleeps, where standard input comes from |
 //! | [`heap`] | where lists are whose length is not known beforehand |
 //! | [`memory`] | which untypeds and slots are used, and that they come back |
 //! | [`vspace`], [`window`] | mappings |
@@ -13,7 +14,7 @@
 //! | [`cpu`], [`clock`] | what the processor has, what time it is |
 //! | [`app`] | making, serving and taking apart one app |
 //!
-//! `unsafe` is in [`start`], [`heap`], [`window`] and [`clock`].
+//! `unsafe` is in [`start`], [`heap`], [`window`], [`clock`] and [`interrupts`].
 
 #![no_std]
 #![no_main]
@@ -28,6 +29,8 @@ mod app;
 mod clock;
 mod cpu;
 mod heap;
+mod input;
+mod interrupts;
 mod memory;
 mod output;
 mod runtime;
@@ -40,6 +43,8 @@ use app::Borrowed;
 use app::Tools;
 use clock::Start;
 use core::cell::RefCell;
+use input::Input;
+use interrupts::Interrupts;
 use memory::{Free, Memory, MemoryError, Object, Owner};
 use output::Output;
 use runtime::Runtime;
@@ -47,6 +52,7 @@ use sel4::bootinfo::BootInfo;
 use sel4_boot::bundle::{App, Bundle, flags};
 use sel4_boot::frame::{Kind, NO_APP};
 use serial::{CHANNEL, CONSOLE};
+use start::Image;
 use window::Peek;
 
 /// Exit code of an app that could not be run.
@@ -61,6 +67,9 @@ pub struct Loader {
     endpoint: u64,
     output: Output,
     start: Start,
+    image: Image,
+    interrupts: Interrupts,
+    input: Input,
 }
 
 impl Loader {
@@ -130,6 +139,8 @@ fn prepare(info: &BootInfo, output: Output) -> Result<Loader, StartError> {
     let endpoint = memory.object(Owner::Root, Object::Endpoint);
     let endpoint = endpoint.map_err(StartError::Memory)?;
     let runtime = Runtime::new(&mut memory).map_err(StartError::Runtime)?;
+    let uart = Input::uart(output);
+    let interrupts = Interrupts::new(&mut memory, uart, start).map_err(StartError::Memory)?;
     Ok(Loader {
         memory,
         runtime,
@@ -137,6 +148,9 @@ fn prepare(info: &BootInfo, output: Output) -> Result<Loader, StartError> {
         endpoint,
         output,
         start,
+        image: Image::new(info),
+        interrupts,
+        input: Input::new(output),
     })
 }
 

@@ -46,6 +46,8 @@ pub enum Object {
     Tcb,
     /// An endpoint.
     Endpoint,
+    /// A notification.
+    Notification,
     /// A CNode with this many bits of slots.
     CNode(u64),
 }
@@ -62,6 +64,7 @@ impl Object {
             Self::VSpace => (sys::seL4_X64_PML4Object, 0, sys::seL4_PML4Bits),
             Self::Tcb => (sys::seL4_TCBObject, 0, sys::seL4_TCBBits),
             Self::Endpoint => (sys::seL4_EndpointObject, 0, sys::seL4_EndpointBits),
+            Self::Notification => (sys::seL4_NotificationObject, 0, sys::seL4_NotificationBits),
             Self::CNode(bits) => (sys::seL4_CapTableObject, bits, bits + sys::seL4_SlotBits),
         }
     }

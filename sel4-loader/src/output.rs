@@ -64,6 +64,12 @@ impl Output {
         }
     }
 
+    /// Asks the host for standard input.
+    pub fn ask(self, bytes: usize) {
+        let bytes = (bytes as u32).to_le_bytes();
+        self.frame(Kind::Input, frame::NO_APP, &bytes);
+    }
+
     /// What came of steps of a script, in pieces that belong together.
     pub fn outcomes(self, app: u16, parts: &[&[u8]]) {
         let length = parts.iter().map(|part| part.len()).sum::<usize>();

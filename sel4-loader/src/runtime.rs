@@ -35,8 +35,8 @@ pub struct Runtime {
 
 /// Slots of copies of shared frames, to be deleted when the app ends.
 pub struct Copies {
-    first: u64,
-    count: u64,
+    pub first: u64,
+    pub count: u64,
 }
 
 impl Runtime {
@@ -107,6 +107,16 @@ impl Runtime {
     /// The function that reads the header of an object of the heap.
     pub fn object_header(&self) -> u64 {
         self.header.object_header
+    }
+
+    /// Where the thread of an app that has ended sends its directories.
+    pub fn pack(&self) -> u64 {
+        self.header.pack
+    }
+
+    /// The word in which thunks note the memory of whoever calls a function of WASI.
+    pub fn caller(&self) -> u64 {
+        self.header.caller
     }
 
     /// Address of a function that the runtime exports.

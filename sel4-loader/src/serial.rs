@@ -20,8 +20,12 @@ const DEBUG_EXIT: u64 = 0xf4;
 
 /// Line control register, and the bit that shows the divisor.
 const LINE_CONTROL: u64 = 3;
-/// Line status register, and its bit "transmitter holding register empty".
+/// Interrupt enable register, and its bit "received data available".
+const INTERRUPT_ENABLE: u64 = 1;
+const ON_RECEPTION: u64 = 1;
+/// Line status register, and its bits "data ready" and "transmitter holding register empty".
 const LINE_STATUS: u64 = 5;
+const DATA_READY: u64 = 1;
 const TRANSMITTER_EMPTY: u64 = 0x20;
 /// Bytes that the transmitter takes once it is empty.
 const FIFO: usize = 16;
@@ -43,7 +47,16 @@ pub fn power_off() {
 }
 
 impl Uart {
-    /// 115200 baud, 8 data bits, no parity, no interrupts, FIFOs on.
+    /// The pin of the I/O APIC that its interrupt is at, the same as the number of the interrupt.
+    pub fn pin(self) -> u64 {
+        match self.base {
+            0x3f8 => 4,
+            _ => 3,
+        }
+    }
+
+    /// 115200 baud, 8 data bits, no parity, no interrupts, FIFOs on; an interrupt comes with the
+    /// first byte.
     pub fn init(self) {
         for (register, value) in [
             (1, 0),
@@ -54,9 +67,21 @@ impl Uart {
         ] {
             out8(self.base + register, value);
         }
-        for (register, value) in [(2, 0xc7), (4, 3)] {
+        for (register, value) in [(2, 7), (4, 0xb)] {
             out8(self.base + register, value);
         }
+    }
+
+    /// Lets the port interrupt when it has received something, or not.
+    pub fn interrupt(self, on: bool) {
+        let value = if on { ON_RECEPTION } else { 0 };
+        out8(self.base + INTERRUPT_ENABLE, value);
+    }
+
+    /// A byte that it has received.
+    pub fn receive(self) -> Option<u8> {
+        let ready = in8(self.base + LINE_STATUS) & DATA_READY != 0;
+        ready.then(|| in8(self.base) as u8)
     }
 
     /// Sends text.

@@ -2,6 +2,7 @@
 //! The first instructions, the last ones, and what the program knows about its own image.
 
 use crate::serial;
+use crate::vspace::PAGE;
 use core::arch::global_asm;
 use core::panic::PanicInfo;
 use sel4::bootinfo::BootInfo;
@@ -57,6 +58,40 @@ fn payload(info: &BootInfo) -> &'static [u8] {
     // SAFETY: the kernel has mapped all pages of the image, of which this is the end, and nobody
     // writes to them.
     unsafe { core::slice::from_raw_parts(start, length as usize) }
+}
+
+/// The frames of the program's image, from its first page on.
+#[derive(Clone, Copy)]
+pub struct Image {
+    /// Address of the first page (linker-scripts/loader.ld).
+    address: u64,
+    first_frame: u64,
+    frames: u64,
+}
+
+unsafe extern "C" {
+    /// First byte of the image (linker-scripts/loader.ld).
+    static __image_start: u8;
+}
+
+impl Image {
+    pub fn new(info: &BootInfo) -> Self {
+        let region = info.user_image_frames;
+        let (start, end) = (region.start, region.end);
+        Self {
+            address: &raw const __image_start as u64,
+            first_frame: start,
+            frames: end - start,
+        }
+    }
+
+    /// The first frame of bytes that begin at a page, and how many frames they take.
+    pub fn frames(&self, bytes: &[u8]) -> Option<(u64, u64)> {
+        let offset = (bytes.as_ptr() as u64).checked_sub(self.address)?;
+        let (number, count) = (offset / PAGE, (bytes.len() as u64).div_ceil(PAGE));
+        let inside = number.checked_add(count)? <= self.frames;
+        (inside && offset.is_multiple_of(PAGE)).then_some((self.first_frame + number, count))
+    }
 }
 
 /// Stops this thread, and with it the machine.

@@ -4,9 +4,10 @@
 use crate::build::CompilerArguments;
 use crate::preload::{self, Preload};
 use crate::{files, share};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
-use sel4_host::bundle::{AppSpec, app_flags, encode, flags};
+use sel4_host::bundle::{AppSpec, MAX_DIRS, app_flags, encode, flags};
+use sel4_host::directories::{self, Directory};
 use sel4_host::{Artifacts, qemu_command_line};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -50,6 +51,14 @@ pub struct AppArguments {
     /// Let imports that nobody provides trap when called, instead of refusing the module.
     #[arg(long)]
     pub unknown_imports_trap: bool,
+    /// Give the program a directory of this machine. On seL4 it gets a copy in memory, which is
+    /// gone when it ends (but see `run --dir-out`).
+    #[arg(long = "dir", value_name = "HOST[::GUEST]")]
+    pub dirs: Vec<String>,
+    /// Bytes that the app may take of the machine (seL4), its changed and new files included; by
+    /// default what there is.
+    #[arg(long, value_name = "BYTES")]
+    pub memory_limit: Option<u64>,
     /// Bytes of stack for the program.
     #[arg(
         long = "max-wasm-stack",
@@ -71,7 +80,13 @@ impl AppArguments {
     }
 
     /// The app in a boot bundle.
-    pub fn spec(&self, path: &Path, modules: Vec<(String, Vec<u8>)>, args: &[String]) -> AppSpec {
+    pub fn spec(
+        &self,
+        path: &Path,
+        modules: Vec<(String, Vec<u8>)>,
+        args: &[String],
+    ) -> Result<AppSpec> {
+        let (archive, dirs) = self.directories()?;
         let name = program_name(path);
         let mut bits = 0;
         if self.unknown_imports_trap {
@@ -80,7 +95,7 @@ impl AppArguments {
         if self.invoke.is_some() {
             bits |= app_flags::INVOKE;
         }
-        AppSpec {
+        Ok(AppSpec {
             name: name.clone(),
             modules,
             script: Vec::new(),
@@ -91,10 +106,38 @@ impl AppArguments {
                 .map(|(k, v)| format!("{k}={v}"))
                 .collect(),
             invoke: self.invoke.clone().unwrap_or_else(|| "_start".into()),
+            archive,
+            dirs,
             flags: bits,
-            memory_limit: 0,
+            memory_limit: self.memory_limit.unwrap_or(0),
             stack_size: self.stack_size,
+        })
+    }
+
+    /// The directories, packed, and their names for the program.
+    fn directories(&self) -> Result<(Vec<u8>, Vec<String>)> {
+        if self.dirs.len() > MAX_DIRS {
+            bail!("--dir: an app on seL4 has at most {MAX_DIRS} directories");
         }
+        let list: Vec<_> = self.dirs.iter().map(|dir| Directory::parse(dir)).collect();
+        for (directory, argument) in list.iter().zip(&self.dirs) {
+            if directory.guest.contains('\0') {
+                bail!("--dir {argument}: the name has a zero byte");
+            }
+            let metadata = std::fs::metadata(&directory.host);
+            let metadata = metadata.with_context(|| format!("--dir {argument}"))?;
+            if !metadata.is_dir() {
+                let host = directory.host.display();
+                bail!("--dir {argument}: {host} is no directory");
+            }
+        }
+        let packed = directories::pack(&list).context("--dir")?;
+        for path in packed.skipped {
+            let path = path.display();
+            eprintln!("warning: --dir: {path} is no file, directory or symbolic link: left out");
+        }
+        let guests = list.into_iter().map(|directory| directory.guest);
+        Ok((packed.archive, guests.collect()))
     }
 }
 
@@ -117,7 +160,10 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode> {
     let mut apps = Vec::new();
     for input in &arguments.inputs {
         let modules = preload::modules(&arguments.compiler, &arguments.preloads, input)?;
-        apps.push(arguments.app.spec(input, modules, &arguments.args));
+        let mut app = arguments.app.spec(input, modules, &arguments.args)?;
+        // The console.
+        app.flags |= 7 * app_flags::TERMINAL;
+        apps.push(app);
     }
     let image = make(&apps, flags::POWER_OFF)?;
     files::write(&arguments.output, &image, false)?;

@@ -9,7 +9,7 @@ use crate::image::AppArguments;
 use crate::preload::Preload;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use wasm_aot_trap::EXIT_STATUS;
 
@@ -28,9 +28,6 @@ pub struct Arguments {
     /// Where to run.
     #[arg(long, value_enum, default_value = "linux", value_name = "WORLD")]
     on: World,
-    /// Give the program a directory of this machine (not on seL4 yet).
-    #[arg(long = "dir", value_name = "HOST[::GUEST]")]
-    dirs: Vec<String>,
     /// Give the program a socket that listens at an address of this machine (not on seL4).
     #[arg(long = "tcplisten", value_name = "ADDRESS:PORT")]
     tcp_listen: Vec<String>,
@@ -38,6 +35,10 @@ pub struct Arguments {
     /// descriptor 3 on (not on seL4).
     #[arg(long)]
     listenfd: bool,
+    /// Write what is in the program's directories when it has ended as a tar archive (seL4; on
+    /// Linux it works in the directories themselves).
+    #[arg(long, value_name = "FILE")]
+    dir_out: Option<PathBuf>,
     /// Load a module first; its exports are the imports `NAME.*`.
     #[arg(long = "preload", value_name = "NAME=FILE")]
     preloads: Vec<Preload>,

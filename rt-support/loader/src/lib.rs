@@ -20,6 +20,7 @@
 //! | `arch` | what the relocations of an architecture mean |
 //! | [`link`] | whether an export fits an import |
 //! | [`instances`] | which instance provides an import, where several share an address space |
+//! | [`thunk`] | how a host function is told which instance calls it |
 //! | [`cpu`] | whether this processor can run the code |
 //! | [`trap`] | which trap a fault is, and the backtrace |
 
@@ -42,6 +43,7 @@ pub mod link;
 pub mod load;
 pub mod object;
 mod symbol;
+pub mod thunk;
 pub mod trap;
 
 pub use error::{LoadError, Unresolved};

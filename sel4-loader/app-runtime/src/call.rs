@@ -3,16 +3,19 @@
 
 use core::fmt;
 use sel4::syscall;
-use sel4_boot::service::{ENDPOINT, Service, Status, WRITE_MAX};
+use sel4_boot::service::{ARCHIVE_STREAM, ENDPOINT, FOREVER, Service, Status, WRITE_MAX};
 use wasm_aot_trap::TrapCode;
 
-/// A standard stream.
+/// What the app writes to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u64)]
 pub enum Stream {
     /// Standard output.
     Out = 1,
     /// Standard error.
     Error = 2,
+    /// The archive of its directories.
+    Archive = ARCHIVE_STREAM,
 }
 
 impl fmt::Write for Stream {
@@ -43,6 +46,29 @@ pub fn write(stream: Stream, bytes: &[u8]) -> Option<usize> {
     (status == Status::Done as u64).then(|| (written as usize).min(bytes.len()))
 }
 
+/// Reads standard input, once there is any, as much as a message takes; 0 at its end.
+pub fn read(bytes: &mut [u8]) -> Option<usize> {
+    let most = bytes.len().min(WRITE_MAX);
+    let answer = syscall::call(ENDPOINT, Service::Read as u64, &[most as u64]);
+    let [status, count, ..] = answer.registers;
+    let count = (count as usize).min(most);
+    let mut words = [0u64; WRITE_MAX / 8];
+    syscall::read_message(&answer, 2, &mut words[..count.div_ceil(8)]);
+    for (place, word) in bytes[..count].chunks_mut(8).zip(words) {
+        place.copy_from_slice(&word.to_le_bytes()[..place.len()]);
+    }
+    (status == Status::Done as u64).then_some(count)
+}
+
+/// Sleeps; says whether standard input can be read.
+pub fn wait(timeout: Option<u64>, input: bool) -> Option<bool> {
+    let timeout = timeout.map_or(FOREVER, |timeout| timeout.min(FOREVER - 1));
+    let words = [timeout, input.into()];
+    let answer = syscall::call(ENDPOINT, Service::Wait as u64, &words);
+    let [status, readable, ..] = answer.registers;
+    (status == Status::Done as u64).then_some(readable != 0)
+}
+
 /// Makes a part of a growable region accessible; says whether it could.
 pub fn grow(address: u64, bytes: u64) -> bool {
     let answer = syscall::call(ENDPOINT, Service::Grow as u64, &[address, bytes]);
@@ -57,7 +83,8 @@ pub fn exit(code: u32) -> ! {
     }
 }
 
-/// Says that what a script called has returned; the thread goes on at the next call.
+/// Says that what a script called has returned, or that the directories are sent; the thread goes
+/// on at the next call.
 pub fn returned() -> ! {
     loop {
         // Never answered.

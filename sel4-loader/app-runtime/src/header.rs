@@ -21,6 +21,8 @@ struct Header {
     entry: *const (),
     call: *const (),
     object_header: *const (),
+    pack: *const (),
+    caller: *const (),
     entries: *const Entry,
     count: usize,
 }
@@ -89,6 +91,8 @@ static HEADER: Header = Header {
     entry: crate::_start as *const (),
     call: crate::script_call as *const (),
     object_header: crate::object_header as *const (),
+    pack: crate::send_directories as *const (),
+    caller: (&raw const crate::platform::CALLER).cast(),
     entries: ENTRIES.as_ptr(),
     count: ENTRIES.len(),
 };

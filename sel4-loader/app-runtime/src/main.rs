@@ -6,13 +6,17 @@
 //! |---|---|
 //! | [`header`] | what the root task finds, and which functions objects may link with |
 //! | [`call`] | service calls |
-//! | [`platform`] | what `wasm-aot-runtime` needs: streams, clocks, memory |
+//! | [`platform`] | what `wasm-aot-runtime` needs: streams, clocks, memory, files |
+//! | [`heap`] | where files are kept |
 
 #![no_std]
 #![no_main]
 
+extern crate alloc;
+
 mod call;
 mod header;
+mod heap;
 mod platform;
 
 use call::Stream;
@@ -40,7 +44,9 @@ extern "C" fn _start() -> ! {
         fail(format_args!("the start-up page is damaged"));
     };
     // SAFETY: this is the only thread, and nothing of the runtime has run yet.
-    unsafe { platform::start(startup) };
+    if let Err(error) = unsafe { platform::start(startup) } {
+        fail(format_args!("{error}"));
+    }
     if startup.page.flags & flags::SCRIPT != 0 {
         call::returned();
     }
@@ -61,6 +67,24 @@ extern "C" fn script_call(trampoline: u64, callee: u64, slots: *mut [u64; 2]) ->
     call::returned()
 }
 
+/// Where the root task puts the thread of an app that has ended, if it was asked for what is in
+/// the app's directories.
+extern "C" fn send_directories() -> ! {
+    // A write that is refused is the root task's decision; there is nobody to tell.
+    let _ = match platform::pack() {
+        Ok(0) => Ok(()),
+        Ok(left_out) => writeln!(
+            Stream::Error,
+            "warning: {left_out} files are not in the archive: too large, or too deep"
+        ),
+        Err(error) => writeln!(
+            Stream::Error,
+            "error: no archive of the directories: {error}"
+        ),
+    };
+    call::returned()
+}
+
 /// Reads the header of an object for the root task.
 unsafe extern "C" fn object_header(_: *const (), slots: *mut [u64; 2]) {
     // SAFETY: there is a slot; the root task has found in it what compiled code returned as a
@@ -75,7 +99,13 @@ fn startup() -> Option<Startup<'static>> {
     // SAFETY: the root task maps at least the first page, read-only and for ever; the page's own
     // numbers say how much follows, and the root task has mapped that much.
     let page = unsafe { &*(space::STARTUP as *const sel4_boot::startup::Page) };
-    let ranges = [page.args, page.env, page.instantiate, page.signature];
+    let ranges = [
+        page.args,
+        page.env,
+        page.instantiate,
+        page.signature,
+        page.dirs,
+    ];
     let ends = ranges.map(|range| u64::from(range.offset) + u64::from(range.length));
     let length = ends.into_iter().max()?.max(size_of_val(page) as u64);
     if length > space::STARTUP_END - space::STARTUP {
@@ -90,7 +120,7 @@ fn startup() -> Option<Startup<'static>> {
 fn run(startup: &Startup<'_>) {
     let page = startup.page;
     for address in startup.instantiate {
-        // SAFETY: the root task took the address of an object's `fn()` of that name.
+        // SAFETY: the root task took the address of a `fn()` of an object.
         unsafe { call_plain(address.get()) };
     }
     if page.callee == 0 {

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-//! seL4 as `wasm-aot-runtime` sees it: streams and memory by calls to the root task, clocks by
-//! the time stamp counter, random bytes by the processor. There are no files, and standard input
-//! is at its end.
+//! seL4 as `wasm-aot-runtime` sees it: streams, sleep and memory by calls to the root task, clocks
+//! by the time stamp counter, random bytes by the processor, files in memory.
 
 use crate::call;
 use core::arch::x86_64::{_rdrand64_step, _rdtsc};
-use core::cell::UnsafeCell;
+use core::cell::{Cell, UnsafeCell};
 use core::ops::Range;
 use core::ptr::NonNull;
+use core::sync::atomic::{AtomicPtr, Ordering};
 use sel4_boot::space;
 use sel4_boot::startup::{Startup, flags};
+use wasm_aot_memfs::{MemFs, PackError, UnpackError};
 use wasm_aot_object::descriptor::MemoryDescriptor;
-use wasm_aot_runtime::platform::{Clock, Platform, Stream};
+use wasm_aot_runtime::platform::{Clock, FileType, Files, Platform, Stream};
 use wasm_aot_runtime::{Errno, Result, Wasi, install};
 use wasm_aot_trap::TrapCode;
 
@@ -20,51 +21,160 @@ const NANOSECONDS: u128 = 1_000_000_000;
 /// volume 1, "Random Number Generator Instructions").
 const RDRAND_RETRIES: usize = 10;
 
-/// The app, once it has begun.
-struct App(UnsafeCell<Option<State>>);
+/// The descriptor of the memory of the instance that has called a function of WASI last, null
+/// where it has none; its thunks write it (the root task makes them).
+pub static CALLER: AtomicPtr<MemoryDescriptor> = AtomicPtr::new(core::ptr::null_mut());
 
-struct State {
-    startup: Startup<'static>,
-    wasi: Wasi,
+/// The app, once it has begun.
+struct App {
+    startup: UnsafeCell<Option<Startup<'static>>>,
+    files: UnsafeCell<Option<MemFs<'static>>>,
+    wasi: UnsafeCell<Option<Wasi>>,
+    /// The time stamp counter when it began.
+    begun: Cell<u64>,
+    /// Ticks that it slept.
+    slept: Cell<u64>,
 }
 
 // SAFETY: there is one thread.
 unsafe impl Sync for App {}
 
-static APP: App = App(UnsafeCell::new(None));
+static APP: App = App {
+    startup: UnsafeCell::new(None),
+    files: UnsafeCell::new(None),
+    wasi: UnsafeCell::new(None),
+    begun: Cell::new(0),
+    slept: Cell::new(0),
+};
+
+/// Why an app cannot begin.
+pub enum StartError {
+    /// There is no memory for its directories.
+    Directories(Errno),
+    /// What is to be in them cannot be read.
+    Archive(UnpackError),
+}
+
+impl core::fmt::Display for StartError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Directories(Errno(number)) => {
+                write!(f, "the app's directories cannot be made (errno {number})")
+            }
+            Self::Archive(error) => write!(f, "the app's directories: {error}"),
+        }
+    }
+}
 
 /// Makes this platform the one that the runtime uses.
 ///
 /// # Safety
 /// Called once, before anything else of the runtime runs.
-pub unsafe fn start(startup: Startup<'static>) {
-    let memory = startup.page.memory as *const MemoryDescriptor;
-    // SAFETY: null, or the address of the descriptor that the root task found in the object,
-    // which is never unmapped.
-    let wasi = unsafe { Wasi::new(&APP, memory) };
-    // SAFETY: by the caller, no reference exists yet.
-    unsafe { *APP.0.get() = Some(State { startup, wasi }) };
-    // SAFETY: the caller's promise.
-    unsafe { install(&APP) };
+pub unsafe fn start(startup: Startup<'static>) -> core::result::Result<(), StartError> {
+    APP.begun.set(ticks());
+    CALLER.store(
+        startup.page.memory as *mut MemoryDescriptor,
+        Ordering::Relaxed,
+    );
+    // SAFETY: by the caller, no reference to any of these exists yet. Of the memory: null, or the
+    // address of the descriptor that the root task found in an object, which is never unmapped.
+    unsafe {
+        *APP.startup.get() = Some(startup);
+        *APP.files.get() = files(&startup)?;
+        *APP.wasi.get() = Some(Wasi::new(&APP, CALLER.load(Ordering::Relaxed)));
+        install(&APP);
+    }
+    Ok(())
+}
+
+/// The app's directories.
+fn files(startup: &Startup<'static>) -> core::result::Result<Option<MemFs<'static>>, StartError> {
+    if startup.dirs.is_empty() {
+        return Ok(None);
+    }
+    let mut files = MemFs::new(startup.page.files, now);
+    for name in startup.dirs.iter() {
+        files.add_directory(name).map_err(StartError::Directories)?;
+    }
+    files
+        .unpack(archive(startup))
+        .map_err(StartError::Archive)?;
+    Ok(Some(files))
+}
+
+/// The archive that the app's directories are made of.
+fn archive(startup: &Startup<'static>) -> &'static [u8] {
+    match startup.page.archive {
+        0 => &[],
+        // SAFETY: the root task has mapped that much, read-only and for ever.
+        bytes => unsafe {
+            core::slice::from_raw_parts(space::ARCHIVE as *const u8, bytes as usize)
+        },
+    }
+}
+
+/// Sends the app's directories to the root task as an archive; gives how many entries were left
+/// out.
+pub fn pack() -> core::result::Result<u64, PackError> {
+    let (Some(files), Some(startup)) = (APP.directories(), APP.startup()) else {
+        return Ok(0);
+    };
+    files.pack(archive(startup), &mut |mut bytes| {
+        while !bytes.is_empty() {
+            let written = call::write(call::Stream::Archive, bytes).filter(|&count| count > 0);
+            let Some(written) = written else {
+                return false;
+            };
+            bytes = &bytes[written..];
+        }
+        true
+    })
+}
+
+/// Nanoseconds since 1970, for the times of files; 0 where there is no such clock.
+fn now() -> u64 {
+    APP.clock_time(Clock::Realtime).unwrap_or(0)
+}
+
+/// The time stamp counter.
+fn ticks() -> u64 {
+    // SAFETY: reading the counter has no effect on memory; the kernel allows it.
+    unsafe { _rdtsc() }
 }
 
 impl App {
     fn startup(&self) -> Option<&Startup<'static>> {
-        // SAFETY: written by `start` only. The WASI part is reached by a pointer of its own
-        // (`wasi` below), the rest is only read.
-        unsafe { (*self.0.get()).as_ref() }.map(|state| &state.startup)
+        // SAFETY: written by `start` only, which nothing runs beside.
+        unsafe { (*self.startup.get()).as_ref() }
+    }
+
+    fn directories(&self) -> Option<&MemFs<'static>> {
+        // SAFETY: likewise.
+        unsafe { (*self.files.get()).as_ref() }
+    }
+
+    /// So many ticks in nanoseconds.
+    fn nanoseconds(&self, ticks: u64) -> Result<u64> {
+        match self.startup().ok_or(Errno::NOSYS)?.page.tsc_hz {
+            0 => Err(Errno::NOSYS),
+            hz => Ok((u128::from(ticks) * NANOSECONDS / u128::from(hz)) as u64),
+        }
     }
 
     /// Nanoseconds since the root task started, and that moment in nanoseconds since 1970.
     fn clock(&self) -> Result<(u64, u64)> {
         let page = self.startup().ok_or(Errno::NOSYS)?.page;
-        if page.tsc_hz == 0 {
-            return Err(Errno::NOSYS);
-        }
-        // SAFETY: reading the counter has no effect on memory; the kernel allows it.
-        let ticks = unsafe { _rdtsc() }.wrapping_sub(page.tsc_start);
-        let elapsed = u128::from(ticks) * NANOSECONDS / u128::from(page.tsc_hz);
-        Ok((elapsed as u64, page.epoch_ns))
+        let elapsed = self.nanoseconds(ticks().wrapping_sub(page.tsc_start))?;
+        Ok((elapsed, page.epoch_ns))
+    }
+
+    /// Runs what makes the thread sleep.
+    fn asleep<T>(&self, f: impl FnOnce() -> T) -> T {
+        let begin = ticks();
+        let result = f();
+        let slept = ticks().wrapping_sub(begin);
+        self.slept.set(self.slept.get().wrapping_add(slept));
+        result
     }
 }
 
@@ -77,8 +187,17 @@ impl Platform for App {
         call::write(stream, bytes).ok_or(Errno::IO)
     }
 
-    fn read(&self, _bytes: &mut [u8]) -> Result<usize> {
-        Ok(0)
+    fn read(&self, bytes: &mut [u8]) -> Result<usize> {
+        self.asleep(|| call::read(bytes)).ok_or(Errno::IO)
+    }
+
+    fn stream_type(&self, fd: u32) -> FileType {
+        let flags = self.startup().map_or(0, |startup| startup.page.flags);
+        // Programs take a character device for a terminal.
+        match fd < 3 && flags & flags::TERMINAL << fd != 0 {
+            true => FileType::CharacterDevice,
+            false => FileType::Unknown,
+        }
     }
 
     fn clock_time(&self, clock: Clock) -> Result<u64> {
@@ -86,31 +205,28 @@ impl Platform for App {
         match clock {
             Clock::Realtime if epoch == 0 => Err(Errno::NOSYS),
             Clock::Realtime => Ok(epoch.wrapping_add(elapsed)),
-            // The app has the processor to itself: its time is the machine's.
-            Clock::Monotonic | Clock::ProcessCpu | Clock::ThreadCpu => Ok(elapsed),
+            Clock::Monotonic => Ok(elapsed),
+            // The app has the processor to itself, except when it sleeps.
+            Clock::ProcessCpu | Clock::ThreadCpu => {
+                let since = ticks().wrapping_sub(self.begun.get());
+                self.nanoseconds(since.wrapping_sub(self.slept.get()))
+            }
         }
     }
 
-    fn clock_resolution(&self, _clock: Clock) -> Result<u64> {
-        let page = self.startup().ok_or(Errno::NOSYS)?.page;
-        match page.tsc_hz {
-            0 => Err(Errno::NOSYS),
-            hz => Ok((NANOSECONDS / u128::from(hz)).max(1) as u64),
-        }
+    fn clock_resolution(&self, clock: Clock) -> Result<u64> {
+        self.clock_time(clock)?;
+        // A tick, which is less than a nanosecond on most machines.
+        self.nanoseconds(1).map(|tick| tick.max(1))
     }
 
     fn wait(&self, timeout: Option<u64>, input: bool) -> Result<bool> {
-        if input {
-            // Its end can be read at once.
-            return Ok(true);
+        if timeout.is_none() && !input {
+            // Without an end, and nothing that could end it.
+            return Err(Errno::NOTSUP);
         }
-        // Without an end, and nothing that could end it.
-        let timeout = timeout.ok_or(Errno::NOTSUP)?;
-        let (begin, _) = self.clock()?;
-        while self.clock()?.0 - begin < timeout {
-            self.yield_now();
-        }
-        Ok(false)
+        self.asleep(|| call::wait(timeout, input))
+            .ok_or(Errno::NOTSUP)
     }
 
     fn random(&self, bytes: &mut [u8]) -> Result<()> {
@@ -155,11 +271,16 @@ impl Platform for App {
         self.startup()?.env.iter().nth(index)
     }
 
+    fn files(&self) -> Option<&dyn Files> {
+        self.directories().map(|files| files as &dyn Files)
+    }
+
     fn wasi(&self) -> Option<NonNull<Wasi>> {
-        let state = self.0.get();
-        // SAFETY: `state` points at the static; only the pointer to its WASI part is made, and
-        // `startup` never refers to that part.
-        unsafe { (*state).as_mut() }.map(|state| NonNull::from(&mut state.wasi))
+        // SAFETY: `start` wrote it; the runtime uses one reference at a time.
+        let state = unsafe { (*self.wasi.get()).as_mut() }?;
+        // SAFETY: `start` or a thunk of a loaded instance wrote it; the memory stays.
+        unsafe { state.use_memory(CALLER.load(Ordering::Relaxed)) };
+        Some(NonNull::from(state))
     }
 }
 

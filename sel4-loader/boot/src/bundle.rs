@@ -16,12 +16,17 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 /// First bytes of a bundle.
 pub const MAGIC: [u8; 8] = *b"waBUNDLE";
 /// The version of everything in this module.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// What stands where a bundle goes in a root task that has none: the linker script writes it, the
 /// host finds the segment by it and replaces it.
 pub const PAYLOAD_MARKER: &[u8; 16] = b"wasm-aot payload";
 /// Apps in a bundle, at most: their index is a `u16` in frames, and the last one means none.
 pub const MAX_APPS: u32 = 65_535;
+
+/// What the offset of an archive is a multiple of: a page.
+pub const ARCHIVE_ALIGNMENT: u32 = 4096;
+/// Directories of an app, at most.
+pub const MAX_DIRS: usize = 64;
 
 /// Bits of [`Bundle::flags`].
 pub mod flags {
@@ -39,8 +44,12 @@ pub mod app_flags {
     pub const UNKNOWN_IMPORTS_TRAP: u32 = 1;
     /// [`super::App::invoke`] was named by the user, see `startup::flags::INVOKE`.
     pub const INVOKE: u32 = 2;
+    /// When the app has ended, its directories are sent to the host as an archive.
+    pub const PACK: u32 = 4;
+    /// Standard input is a terminal; the two bits above say it of the output streams.
+    pub const TERMINAL: u32 = 8;
     /// Every bit that this version knows.
-    pub const ALL: u32 = 3;
+    pub const ALL: u32 = 63;
 }
 
 /// A range of the bundle's bytes.
@@ -74,6 +83,8 @@ pub struct AppRecord {
     args: Range,
     env: Range,
     invoke: Range,
+    archive: Range,
+    dirs: Range,
     flags: U32,
     reserved: U32,
     memory_limit: U64,
@@ -112,10 +123,16 @@ pub struct App<'a> {
     pub env: Strings<'a>,
     /// Name of the export to run; empty for none but the instantiation.
     pub invoke: &'a str,
+    /// What is in its directories, as a tar archive (`wasm-aot-memfs`). It begins at a multiple of
+    /// [`ARCHIVE_ALIGNMENT`] and has the rest of its last page for itself, so that an app can
+    /// have these pages of the bundle and sees nothing of the others'.
+    pub archive: &'a [u8],
+    /// The names of its directories, in the order of their numbers in the archive.
+    pub dirs: Strings<'a>,
     /// [`app_flags`].
     pub flags: u32,
-    /// Bytes of frames that the app may have, everything included; 0 for no limit but the
-    /// machine's.
+    /// Bytes of frames that the app may have, everything included but unchanged contents of its
+    /// directories; 0 for no limit but the machine's.
     pub memory_limit: u64,
     /// Bytes of its stack; 0 for the root task's default.
     pub stack_size: u64,
@@ -246,8 +263,19 @@ impl<'a> Bundle<'a> {
                 "an app needs either modules or a script",
             ));
         }
+        let archive = self.range(record.archive)?;
+        let dirs = list(record.dirs)?;
+        let start = record.archive.offset.get();
+        if !archive.is_empty() && !start.is_multiple_of(ARCHIVE_ALIGNMENT) {
+            return Err(BundleError::Invalid("an archive that is not at a page"));
+        }
+        if dirs.len() > MAX_DIRS {
+            return Err(BundleError::Invalid("an app with too many directories"));
+        }
         Ok(App {
             bundle: *self,
+            archive,
+            dirs,
             modules,
             name: self.text(record.name)?,
             script,
@@ -303,6 +331,10 @@ mod write {
         pub env: Vec<String>,
         /// Name of the export to run.
         pub invoke: String,
+        /// See [`App::archive`].
+        pub archive: Vec<u8>,
+        /// Names of its directories.
+        pub dirs: Vec<String>,
         /// [`app_flags`].
         pub flags: u32,
         /// See [`App::memory_limit`].
@@ -317,11 +349,9 @@ mod write {
         let count = u32::try_from(apps.len()).ok().filter(|&n| n <= MAX_APPS)?;
         let mut pool = Vec::new();
         let start = size_of::<Header>() + apps.len() * size_of::<AppRecord>();
-        let mut place = |bytes: &[u8]| {
-            // Objects are parsed where they lie: keep them aligned as the bundle is.
-            while !(start + pool.len()).is_multiple_of(16) {
-                pool.push(0);
-            }
+        let mut aligned = |bytes: &[u8], alignment: usize| {
+            let misplaced = (start + pool.len()) % alignment;
+            pool.resize(pool.len() + (alignment - misplaced) % alignment, 0);
             let range = Range {
                 offset: u32::try_from(start + pool.len()).ok()?.into(),
                 length: u32::try_from(bytes.len()).ok()?.into(),
@@ -331,6 +361,18 @@ mod write {
         };
         let mut records = Vec::new();
         for app in apps {
+            let mut archive = Range {
+                offset: 0.into(),
+                length: 0.into(),
+            };
+            if !app.archive.is_empty() {
+                let page = ARCHIVE_ALIGNMENT as usize;
+                archive = aligned(&app.archive, page)?;
+                // The rest of its last page.
+                aligned(&[], page)?;
+            }
+            // Objects are parsed where they lie: keep them aligned as the bundle is.
+            let mut place = |bytes: &[u8]| aligned(bytes, 16);
             let mut modules = Vec::new();
             for (name, object) in &app.modules {
                 modules.push(ModuleRecord {
@@ -345,6 +387,8 @@ mod write {
                 args: place(&join(&app.args))?,
                 env: place(&join(&app.env))?,
                 invoke: place(app.invoke.as_bytes())?,
+                archive,
+                dirs: place(&join(&app.dirs))?,
                 flags: app.flags.into(),
                 reserved: 0.into(),
                 memory_limit: app.memory_limit.into(),
@@ -384,6 +428,8 @@ mod tests {
             args: ["a".into(), "x y".into()].into(),
             env: ["K=v".into()].into(),
             invoke: "_start".into(),
+            archive: b"tar".to_vec(),
+            dirs: ["/".into()].into(),
             flags: app_flags::INVOKE,
             memory_limit: 1 << 33,
             stack_size: 65_536,
@@ -417,6 +463,10 @@ mod tests {
             bytes.as_ptr() as usize % 16
         );
         assert_eq!(apps[0].args.iter().nth(1), Some(&b"x y"[..]));
+        assert_eq!((apps[0].archive, apps[0].dirs.len()), (&b"tar"[..], 1));
+        let offset = apps[0].archive.as_ptr() as usize - bytes.as_ptr() as usize;
+        assert_eq!(offset % ARCHIVE_ALIGNMENT as usize, 0);
+        assert!(bytes[offset + 3..offset + 4096].iter().all(|&b| b == 0));
         assert_eq!(apps[0].memory_limit, 1 << 33);
         assert_eq!(apps[1].modules().len(), 0);
         assert_eq!(apps[1].script, b"steps");

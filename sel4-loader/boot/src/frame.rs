@@ -65,7 +65,16 @@ kinds! {
     /// An app could not be run. Payload: why, as text, in as many frames as it takes;
     /// [`Kind::Exit`] follows.
     Refused = 9;
+    /// An app wants standard input. Payload: how many bytes at most, `u32` little-endian, not 0.
+    /// The host answers on the same line with their number (`u16` little-endian, 0 at the end)
+    /// and as many bytes.
+    Input = 10;
+    /// A piece of the archive of an app's directories; [`Kind::Exit`] follows.
+    Archive = 11;
 }
+
+/// Bytes of input in one answer, at most.
+pub const MAX_INPUT: usize = 4096;
 
 /// A frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,6 +93,14 @@ impl Frame<'_> {
     pub fn exit_code(&self) -> Option<i32> {
         let bytes = self.payload.try_into().ok()?;
         (self.kind == Kind::Exit).then(|| i32::from_le_bytes(bytes))
+    }
+
+    /// The bytes that a frame of [`Kind::Input`] asks for.
+    #[must_use]
+    pub fn wanted(&self) -> Option<usize> {
+        let bytes = self.payload.try_into().ok()?;
+        let wanted = u32::from_le_bytes(bytes) as usize;
+        (self.kind == Kind::Input).then_some(wanted.clamp(1, MAX_INPUT))
     }
 }
 

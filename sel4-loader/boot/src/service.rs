@@ -11,7 +11,7 @@ pub const FAULT_ENDPOINT: u64 = 2;
 /// log2 of the slots in an app's CSpace.
 pub const CSPACE_BITS: u64 = 2;
 
-/// Bytes that one [`Service::Write`] takes at most: the message registers (120 on every
+/// Bytes that one [`Service::Write`] takes and one [`Service::Read`] gives at most: the message registers (120 on every
 /// architecture, libsel4 `seL4_MsgMaxLength`) without the two that are its arguments.
 pub const WRITE_MAX: usize = (120 - 2) * 8;
 
@@ -38,7 +38,8 @@ macro_rules! services {
 }
 
 services! {
-    /// (stream: 1 or 2, byte count up to [`WRITE_MAX`], bytes...) -> bytes written.
+    /// (stream: 1 or 2, [`ARCHIVE_STREAM`], byte count up to [`WRITE_MAX`], bytes...) -> bytes
+    /// written.
     Write = 1;
     /// (exit code): the app has ended. Never answered.
     Exit = 2;
@@ -50,7 +51,20 @@ services! {
     /// What a test script called has returned, or the app is ready for the first call. Never
     /// answered: the root task puts the thread at the next call.
     Returned = 5;
+    /// (bytes at most) -> byte count, bytes... of standard input; 0 at its end. Answered when there
+    /// are any.
+    Read = 6;
+    /// (nanoseconds at most, [`FOREVER`] for no end; 1 to end when standard input can be read) ->
+    /// 1 if it can. The app's thread sleeps meanwhile.
+    Wait = 7;
 }
+
+/// The stream of [`Service::Write`] that takes the archive of the app's directories, when it has
+/// ended and was asked for them.
+pub const ARCHIVE_STREAM: u64 = 3;
+
+/// No end of [`Service::Wait`].
+pub const FOREVER: u64 = u64::MAX;
 
 /// The answer to a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

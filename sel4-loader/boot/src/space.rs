@@ -38,6 +38,14 @@ pub const DYNAMIC_END: u64 = 0x4000_0000_0000;
 pub const HEAP: u64 = DYNAMIC_END;
 /// The largest heap.
 pub const HEAP_LIMIT: u64 = 0x1000_0000_0000;
+/// The archive of the app's directories, shared read-only with the boot bundle.
+pub const ARCHIVE: u64 = HEAP + HEAP_LIMIT;
+/// The largest archive: a bundle has 32-bit offsets.
+pub const ARCHIVE_LIMIT: u64 = 1 << 32;
+/// What the app's files take.
+pub const FILES: u64 = 0x6000_0000_0000;
+/// The most that files take.
+pub const FILES_LIMIT: u64 = 1 << 40;
 
 /// Bytes of a page, the unit in which the root task maps.
 pub const PAGE: u64 = 4096;

@@ -9,7 +9,7 @@ use zerocopy::little_endian::U64;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// First word of the page; the last byte is the version.
-pub const MAGIC: u64 = u64::from_le_bytes(*b"waSTART\x02");
+pub const MAGIC: u64 = u64::from_le_bytes(*b"waSTART\x03");
 
 /// A range of the bytes that follow [`Page`], counted from the page's first byte.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug, Default)]
@@ -41,14 +41,21 @@ pub struct Page {
     pub memory: u64,
     /// Bytes of the heap at [`crate::space::HEAP`]; 0 where there is none.
     pub heap: u64,
+    /// Bytes that files may take, at [`crate::space::FILES`]; 0 where the app has no directories.
+    pub files: u64,
+    /// Bytes of the archive of its directories at [`crate::space::ARCHIVE`].
+    pub archive: u64,
     /// Arguments, `argv[0]` first.
     pub args: Range,
     /// Environment, `NAME=value`.
     pub env: Range,
-    /// Addresses of the functions `MODULE:instantiate` to run first, in this order; 8 bytes each.
+    /// Addresses of the functions to run first, in this order: `MODULE:instantiate` of each
+    /// module, and its `_initialize`, where it has one; 8 bytes each.
     pub instantiate: Range,
     /// Type of `callee` as text, `(i32 i64) -> (f32)`; empty where it is called directly.
     pub signature: Range,
+    /// Names of its directories.
+    pub dirs: Range,
     /// [`flags`].
     pub flags: u32,
     /// Zero.
@@ -64,6 +71,8 @@ pub mod flags {
     pub const RDRAND: u32 = 2;
     /// The app runs a test script: it says that it is ready and is told what to call.
     pub const SCRIPT: u32 = 4;
+    /// Standard input is a terminal; the two bits above say it of the output streams.
+    pub const TERMINAL: u32 = 8;
 }
 
 /// What the app runtime says about itself to the root task, at [`crate::space::RUNTIME`].
@@ -71,7 +80,7 @@ pub mod exports {
     use zerocopy::{FromBytes, Immutable, KnownLayout};
 
     /// First word of the header; the last byte is the version.
-    pub const MAGIC: u64 = u64::from_le_bytes(*b"waRUNTM\x01");
+    pub const MAGIC: u64 = u64::from_le_bytes(*b"waRUNTM\x02");
 
     /// The header.
     #[derive(FromBytes, KnownLayout, Immutable, Clone, Copy, Debug, Default)]
@@ -88,6 +97,10 @@ pub mod exports {
         /// A trampoline that calls nothing: it puts the header of the object of the heap whose
         /// address is in the first slot there instead.
         pub object_header: u64,
+        /// Where the thread of an app that has ended is put, so that it sends its directories.
+        pub pack: u64,
+        /// Address of a word: the descriptor of the memory of whoever calls a function of WASI.
+        pub caller: u64,
         /// Address of the array of [`Entry`].
         pub entries: u64,
         /// Entries in the array.
@@ -156,10 +169,12 @@ pub struct Startup<'a> {
     pub args: Strings<'a>,
     /// Environment.
     pub env: Strings<'a>,
-    /// Addresses of the functions `MODULE:instantiate`.
+    /// Addresses of the functions to run first.
     pub instantiate: &'a [U64],
     /// Type of the function to run.
     pub signature: &'a str,
+    /// Names of the directories.
+    pub dirs: Strings<'a>,
 }
 
 impl<'a> Startup<'a> {
@@ -177,6 +192,7 @@ impl<'a> Startup<'a> {
             env: Strings::new(range(page.env)?)?,
             instantiate: <[U64]>::ref_from_bytes(range(page.instantiate)?).ok()?,
             signature: core::str::from_utf8(range(page.signature)?).ok()?,
+            dirs: Strings::new(range(page.dirs)?)?,
         })
     }
 }
@@ -188,17 +204,20 @@ pub struct Rest<'a> {
     pub args: Strings<'a>,
     /// Environment.
     pub env: Strings<'a>,
-    /// Addresses of the functions `MODULE:instantiate`.
+    /// Addresses of the functions to run first.
     pub instantiate: &'a [U64],
     /// Type of the function to run.
     pub signature: &'a str,
+    /// Names of the directories.
+    pub dirs: Strings<'a>,
 }
 
 impl Rest<'_> {
     /// Bytes that [`write`] needs for the page and this.
     #[must_use]
     pub fn size(&self) -> usize {
-        let strings = self.args.bytes().len() + self.env.bytes().len() + self.signature.len();
+        let lists = [self.args, self.env, self.dirs].map(|list| list.bytes().len());
+        let strings = lists.iter().sum::<usize>() + self.signature.len();
         size_of::<Page>() + size_of_val(self.instantiate) + strings
     }
 }
@@ -224,6 +243,7 @@ pub fn write(mut page: Page, rest: &Rest<'_>, out: &mut [u8]) -> Option<()> {
     page.args = place(rest.args.bytes())?;
     page.env = place(rest.env.bytes())?;
     page.signature = place(rest.signature.as_bytes())?;
+    page.dirs = place(rest.dirs.bytes())?;
     page.write_to_prefix(out).ok()
 }
 
@@ -246,6 +266,7 @@ mod tests {
             env,
             instantiate: &[1.into(), 0x1_0000_0000.into()],
             signature: "() -> ()",
+            dirs: args,
         };
         let mut buffer = [0u64; 64];
         let out = buffer.as_mut_bytes();
@@ -254,6 +275,7 @@ mod tests {
         assert_eq!(back.page.callee, 77);
         assert_eq!(back.args, args);
         assert_eq!(back.env, env);
+        assert_eq!(back.dirs, args);
         assert_eq!(back.instantiate, rest.instantiate);
         assert_eq!(back.signature, "() -> ()");
         let used = rest.size();
@@ -285,6 +307,7 @@ mod tests {
             env: Strings::EMPTY,
             instantiate: &[7.into()],
             signature: "",
+            dirs: Strings::EMPTY,
         };
         write(Page::default(), &rest, out).unwrap();
         for position in 0..size_of::<Page>() {

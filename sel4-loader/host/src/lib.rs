@@ -10,6 +10,7 @@
 //!
 //! The two prebuilt files come from a folder that the caller names ([`Artifacts`]).
 
+pub mod directories;
 mod elf;
 mod image;
 mod qemu;

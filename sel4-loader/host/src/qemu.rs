@@ -4,9 +4,9 @@
 //! The first serial port (the console) is QEMU's standard error, the second one (the host
 //! channel) its standard output: no sockets, no files, and nothing survives this process.
 
-use sel4_boot::frame::{Decoder, Kind, NO_APP};
+use sel4_boot::frame::{Decoder, Kind, MAX_INPUT, NO_APP};
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -59,6 +59,13 @@ pub trait Events {
     fn trap(&mut self, app: u16, report: &str) {}
     /// An app could not be run; the text says why, and ends with a newline.
     fn refused(&mut self, app: u16, why: &str) {}
+    /// A piece of the archive of an app's directories; [`Events::exit`] follows.
+    fn archive(&mut self, app: u16, bytes: &[u8]) {}
+    /// Where standard input comes from, asked once; without it, it is at its end. It is read from
+    /// when an app asks for it, on a thread of its own.
+    fn input(&mut self) -> Option<Box<dyn Read + Send>> {
+        None
+    }
     /// An app has ended.
     fn exit(&mut self, app: u16, code: i32) {}
     /// A line of the root task's log.
@@ -174,6 +181,33 @@ fn pump(mut from: impl Read + Send + 'static, to: mpsc::Sender<Piece>, wrap: fn(
     });
 }
 
+/// Answers when an app asks for standard input, on a thread of its own: the number of bytes, and
+/// the bytes (`sel4_boot::frame::Kind::Input`). Gives the way to ask.
+fn feed(mut from: Option<Box<dyn Read + Send>>, mut to: impl Write + Send + 'static) -> Asker {
+    let (sender, receiver) = mpsc::channel::<usize>();
+    thread::spawn(move || {
+        while let Ok(wanted) = receiver.recv() {
+            let mut answer = vec![0; 2 + wanted.min(MAX_INPUT)];
+            let count = loop {
+                match from.as_mut().map(|from| from.read(&mut answer[2..])) {
+                    Some(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Some(Ok(count)) => break count,
+                    // As at the end.
+                    Some(Err(_)) | None => break 0,
+                }
+            };
+            answer[..2].copy_from_slice(&(count as u16).to_le_bytes());
+            answer.truncate(2 + count);
+            if to.write_all(&answer).and_then(|()| to.flush()).is_err() {
+                break;
+            }
+        }
+    });
+    sender
+}
+
+type Asker = mpsc::Sender<usize>;
+
 impl Qemu {
     fn start(&self, image: &Path) -> Result<Running, QemuError> {
         let mut command = Command::new(&self.program);
@@ -227,6 +261,9 @@ impl Qemu {
         }
         let mut deadline = self.timeout.map(|timeout| begin + timeout);
         let mut session = Session::default();
+        if let Some(stdin) = qemu.0.stdin.take() {
+            session.asker = Some(feed(events.input(), stdin));
+        }
         let mut open = 2;
         while open > 0 {
             let boot = (!session.started).then_some(begin + BOOT);
@@ -285,6 +322,8 @@ struct Session {
     started: bool,
     done: bool,
     ending: bool,
+    /// Where to ask for standard input.
+    asker: Option<Asker>,
 }
 
 impl Session {
@@ -301,6 +340,13 @@ impl Session {
             match frame.kind {
                 Kind::Stdout => events.stdout(frame.app, frame.payload),
                 Kind::Stderr => events.stderr(frame.app, frame.payload),
+                Kind::Archive => events.archive(frame.app, frame.payload),
+                Kind::Input => {
+                    if let (Some(asker), Some(wanted)) = (&self.asker, frame.wanted()) {
+                        // Where the thread has ended, QEMU has as well.
+                        let _ = asker.send(wanted);
+                    }
+                }
                 Kind::Outcomes => events.outcomes(frame.app, frame.payload),
                 Kind::Trap | Kind::Refused => {
                     self.refused = frame.kind == Kind::Refused;

@@ -5,6 +5,7 @@
 use super::instances::Space;
 use super::{AppError, Borrowed, Running, Stack, lacking};
 use crate::memory::{DEPTH, Memory, MemoryError, Object as Kernel, Owner, ROOT};
+use crate::runtime::Copies;
 use crate::vspace::{self, Access, PAGE};
 use crate::{Loader, cpu, heap, window};
 use alloc::vec::Vec;
@@ -65,11 +66,18 @@ pub fn compose<'a>(
         true => space.heap(0)?,
         false => space.heap(DEFAULT_GC_HEAP)?,
     };
-    start_pages(loader, &space, app, heap)?;
+    let files = match app.dirs.is_empty() {
+        true => 0,
+        false => space.files(loader.memory.app_budget())?,
+    };
+    archive(loader, vspace, app.archive, borrowed)?;
+    start_pages(loader, &space, app, (heap, files))?;
     let tcb = thread(loader, vspace).map_err(lacking("its thread"))?;
     Ok(Running {
         index,
         script: !app.script.is_empty(),
+        packs: app.flags & app_flags::PACK != 0 && loader.output.hosted,
+        packing: false,
         tcb,
         space,
         stack,
@@ -93,23 +101,60 @@ fn stack(memory: &mut Memory, vspace: u64, size: u64) -> Result<Stack, MemoryErr
     })
 }
 
+/// Shows the app the pages of the bundle that the archive of its directories is in.
+fn archive<'a>(
+    loader: &mut Loader,
+    vspace: u64,
+    archive: &[u8],
+    borrowed: &mut Borrowed,
+) -> Result<(), AppError<'a>> {
+    if archive.is_empty() {
+        return Ok(());
+    }
+    let what = "its directories";
+    let frames = loader.image.frames(archive);
+    let (first, count) = frames.ok_or(AppError::Place(
+        "the archive of the app's directories is not in pages of its own",
+    ))?;
+    let memory = &mut loader.memory;
+    let slots = memory.slots(count).map_err(lacking(what))?;
+    // Noted before the first is made: whatever fails from here on, they are deleted.
+    borrowed.archive = Some(Copies {
+        first: slots,
+        count,
+    });
+    for number in 0..count {
+        let (slot, frame) = (slots + number, first + number);
+        let at = space::ARCHIVE + number * PAGE;
+        sys::seL4_CNode_Copy(ROOT, slot, DEPTH, ROOT, frame, DEPTH, rights::READ)
+            .map_err(MemoryError::from)
+            .and_then(|()| vspace::map(memory, Owner::App, vspace, slot, at, Access::ReadOnly))
+            .map_err(lacking(what))?;
+    }
+    Ok(())
+}
+
 /// The start-up page and what follows it.
 fn start_pages<'a>(
     loader: &mut Loader,
     space: &Space<'a>,
     app: &App<'a>,
-    heap: u64,
+    (heap, files): (u64, u64),
 ) -> Result<(), AppError<'a>> {
+    let rdrand = match cpu::has_rdrand() {
+        true => startup::flags::RDRAND,
+        false => 0,
+    };
+    // The same bits, in the same order.
+    let terminals = app.flags / app_flags::TERMINAL & 7;
     let mut page = Page {
         heap,
+        files,
+        archive: app.archive.len() as u64,
         tsc_hz: loader.start.tsc_hz,
         tsc_start: loader.start.tsc,
         epoch_ns: loader.start.epoch_ns,
-        flags: if cpu::has_rdrand() {
-            startup::flags::RDRAND
-        } else {
-            0
-        },
+        flags: rdrand | terminals * startup::flags::TERMINAL,
         ..Page::default()
     };
     let signature = match app.modules().len().checked_sub(1) {
@@ -120,7 +165,7 @@ fn start_pages<'a>(
         }
     };
     let mut instantiate = Vec::new();
-    for address in space.instantiate() {
+    for address in space.beginnings(&loader.peek) {
         heap::push(&mut instantiate, address.into())?;
     }
     let rest = Rest {
@@ -128,6 +173,7 @@ fn start_pages<'a>(
         env: app.env,
         instantiate: &instantiate,
         signature,
+        dirs: app.dirs,
     };
     let what = "its arguments and environment";
     let (bytes, room) = (rest.size() as u64, space::STARTUP_END - space::STARTUP);
@@ -159,10 +205,8 @@ fn describe_program<'a>(
 ) -> Result<&'a str, AppError<'a>> {
     let object = space.object(program).ok_or(AppError::Full)?;
     let meta = object.meta();
-    // WASI works on the memory that is exported under this name.
-    if let Some(export) = meta.export("memory").filter(|e| e.kind() == Kind::Memory) {
-        page.memory = space.export(&loader.peek, program, export).unwrap_or(0);
-    }
+    // Until a thunk says otherwise.
+    page.memory = space.exported_memory(&loader.peek, program).unwrap_or(0);
     let invoked = app.flags & app_flags::INVOKE != 0;
     if invoked {
         page.flags |= startup::flags::INVOKE;

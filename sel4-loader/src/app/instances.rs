@@ -3,6 +3,7 @@
 //! other by the names under which they are registered.
 
 use super::plan::{Growable, Origin, Plan};
+use super::thunks::{self, Thunks};
 use super::{AppError, lacking, serve};
 use crate::memory::{Memory, Object as Kernel, Owner};
 use crate::runtime::Runtime;
@@ -20,6 +21,9 @@ use wasm_aot_loader::{LoadError, Object, Resolution, UndefinedKind, UndefinedSym
 use wasm_aot_object::descriptor::{MemoryDescriptor, TableDescriptor};
 use wasm_aot_object::meta::{ExportRecord, ImportRecord, Kind, MemoryRecord, entity};
 use wasm_aot_symbols::INSTANTIATE_SUFFIX;
+
+/// The function that a library's user calls before any other ("WASI Application ABI").
+const INITIALIZE: &str = "_initialize";
 
 /// A loaded object.
 struct Loaded<'a> {
@@ -85,9 +89,30 @@ impl<'a> Space<'a> {
         self.loaded.get(index).map(|loaded| &loaded.object)
     }
 
-    /// Addresses of all functions `MODULE:instantiate`.
-    pub fn instantiate(&self) -> impl Iterator<Item = u64> {
-        (0..self.loaded.len()).filter_map(|index| self.instantiate_of(index))
+    /// Addresses of what is called before the program: the functions `MODULE:instantiate`, and
+    /// behind each the function by which a library begins, where it has one.
+    pub fn beginnings(&self, peek: &RefCell<Peek>) -> impl Iterator<Item = u64> {
+        (0..self.loaded.len()).flat_map(|index| {
+            let own = self.instantiate_of(index);
+            [own, self.initialize_of(peek, index)].into_iter().flatten()
+        })
+    }
+
+    /// Address of an instance's function `_initialize`, if that has neither parameters nor
+    /// results ("WASI Application ABI").
+    fn initialize_of(&self, peek: &RefCell<Peek>, index: usize) -> Option<u64> {
+        let meta = *self.object(index)?.meta();
+        let export = meta.export(INITIALIZE);
+        let export = export.filter(|e| e.kind() == Kind::Function)?;
+        let kind = meta.types().get(export.index.get() as usize)?;
+        (meta.str(kind.text) == "() -> ()").then(|| self.export(peek, index, export))?
+    }
+
+    /// The descriptor of the memory that an instance exports as `memory`: WASI works on it.
+    pub fn exported_memory(&self, peek: &RefCell<Peek>, index: usize) -> Option<u64> {
+        let meta = *self.object(index)?.meta();
+        let export = meta.export("memory");
+        self.export(peek, index, export.filter(|e| e.kind() == Kind::Memory)?)
     }
 
     /// Address of an instance's function `MODULE:instantiate`.
@@ -164,6 +189,11 @@ impl<'a> Space<'a> {
         self.plan.heap(least)
     }
 
+    /// Places what the app's files take, once; gives the bytes. See [`Plan::files`].
+    pub fn files(&mut self, budget: u64) -> Result<u64, AppError<'a>> {
+        self.plan.files(budget)
+    }
+
     /// Its address space.
     pub fn vspace(&self) -> u64 {
         self.vspace
@@ -185,7 +215,7 @@ impl<'a> Space<'a> {
         })?;
         self.check_imports(tools, &object)?;
         let (address, room) = (self.next_image, self.end.saturating_sub(self.next_image));
-        let total = object.layout().total;
+        let total = object.layout().total + thunks::size(&object, tools.runtime);
         if total > room {
             return Err(AppError::TooLarge("the object's image", total, room));
         }
@@ -237,7 +267,8 @@ impl<'a> Space<'a> {
     ) -> Result<u64, AppError<'a>> {
         let what = "the object's image";
         let layout = object.layout().clone();
-        let pages = layout.total.div_ceil(PAGE);
+        let thunks = thunks::size(object, tools.runtime);
+        let pages = layout.total.div_ceil(PAGE) + thunks / PAGE;
         let frames = tools
             .memory
             .objects(Owner::App, Kernel::Frame, pages)
@@ -249,9 +280,21 @@ impl<'a> Space<'a> {
         };
         let linker = Linker::new(object, &view);
         let runtime = tools.runtime;
+        let memory = own_memory(object, address, &linker).unwrap_or(0);
         let filled = window::fill(tools.memory, Owner::App, frames, pages, |image| {
+            let (image, code) = image.split_at_mut(layout.total as usize);
+            let at = address + layout.total;
+            let mut thunks = Thunks::new(code, at, runtime.caller(), memory);
             object.load(image, address, &mut |symbol| {
-                self.resolve(&linker, runtime, regions, object, symbol)
+                let found = self.resolve(&linker, runtime, regions, object, symbol)?;
+                match found {
+                    Resolution::Address(function)
+                        if thunks::wants(symbol, runtime) && linker.resolve(symbol).is_none() =>
+                    {
+                        thunks.to(function).map(Resolution::Address)
+                    }
+                    other => Some(other),
+                }
             })?;
             regions
                 .iter()
@@ -262,6 +305,7 @@ impl<'a> Space<'a> {
             (layout.text, Access::ReadOnly),
             (layout.read_only, Access::ReadOnly),
             (layout.read_write, Access::ReadWrite),
+            (layout.total..layout.total + thunks, Access::ReadOnly),
         ] {
             let frame = frames + range.start / PAGE;
             let (count, at) = ((range.end - range.start) / PAGE, address + range.start);
@@ -299,6 +343,21 @@ impl<'a> Space<'a> {
     }
 }
 
+/// The descriptor of the memory that an object which is being loaded exports as `memory`: its own,
+/// or an imported one.
+fn own_memory(object: &Object<'_>, address: u64, linker: &Linker<'_, '_>) -> Option<u64> {
+    let meta = object.meta();
+    let export = meta.export("memory").filter(|e| e.kind() == Kind::Memory)?;
+    let symbol = meta.str(export.symbol);
+    if let Some(offset) = object.symbol(symbol) {
+        return Some(address + offset);
+    }
+    let same =
+        |import: &&ImportRecord| import.kind() == Kind::Memory && meta.str(import.symbol) == symbol;
+    let import = meta.imports().iter().find(same)?;
+    Some(linker.source(import)?.address)
+}
+
 /// Base of a memory that an object defines.
 fn base(object: &Object<'_>, regions: &[Growable], record: &MemoryRecord) -> Option<u64> {
     let mut memories = object.meta().memories().iter();
@@ -329,7 +388,7 @@ fn describe<'a>(
             core::mem::offset_of!(TableDescriptor, max_length),
             8,
         ),
-        Origin::Heap => return Ok(()),
+        Origin::Heap | Origin::Files => return Ok(()),
     };
     let missing = AppError::Place("the descriptor of a memory or table is not in the object");
     let offset = symbol

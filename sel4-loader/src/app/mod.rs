@@ -6,6 +6,7 @@
 //! | [`compose`] | its address space, its capabilities, its thread |
 //! | [`instances`] | which objects are loaded, and how they are linked with each other |
 //! | [`plan`] | where memories and tables are, and how large they may become |
+//! | [`thunks`] | how a function of WASI knows which instance calls it |
 //! | [`serve`] | what its calls get |
 //! | [`fault`] | what a fault of it means |
 //! | [`script`] | the steps of a test script, if that is what it runs |
@@ -16,6 +17,7 @@ mod instances;
 mod plan;
 mod script;
 mod serve;
+mod thunks;
 
 pub use instances::Tools;
 
@@ -36,6 +38,10 @@ pub struct Running<'a> {
     pub index: u16,
     /// It runs a test script.
     script: bool,
+    /// What is in its directories is to be sent when it has ended.
+    packs: bool,
+    /// That is being sent.
+    packing: bool,
     tcb: u64,
     space: Space<'a>,
     stack: Stack,
@@ -78,12 +84,14 @@ struct Stack {
 #[derive(Default)]
 pub struct Borrowed {
     copies: Option<Copies>,
+    archive: Option<Copies>,
 }
 
 impl Borrowed {
     /// Gives it back.
     pub fn give_back(self) -> Result<(), sel4::Error> {
-        self.copies.map_or(Ok(()), |copies| copies.delete())
+        let lists = [self.copies, self.archive];
+        lists.iter().flatten().try_for_each(Copies::delete)
     }
 }
 

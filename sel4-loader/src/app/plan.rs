@@ -36,6 +36,8 @@ pub enum Origin {
     Table(usize),
     /// Half the heap, of no object.
     Heap,
+    /// What the app's files take, of no object.
+    Files,
 }
 
 /// All regions of an app.
@@ -92,6 +94,20 @@ impl Plan {
             heap::push(&mut self.regions, region)?;
         }
         Ok(2 * half)
+    }
+
+    /// Places what the app's files take, at most `budget` bytes; gives how many.
+    pub fn files<'a>(&mut self, budget: u64) -> Result<u64, AppError<'a>> {
+        let limit = budget.min(space::FILES_LIMIT).next_multiple_of(PAGE);
+        let region = Growable {
+            base: space::FILES,
+            mapped: 0,
+            limit,
+            initial: 0,
+            origin: Origin::Files,
+        };
+        heap::push(&mut self.regions, region)?;
+        Ok(limit)
     }
 
     /// The regions from an index on.

@@ -7,15 +7,19 @@ use super::{Running, fault};
 use crate::Loader;
 use crate::memory::{Memory, MemoryError, Object, Owner};
 use crate::vspace::{self, Access, LARGE, PAGE};
+use sel4::sys;
 use sel4::syscall::{self, Received};
 use sel4_boot::frame::Kind;
-use sel4_boot::service::{Service, Status, WRITE_MAX};
+use sel4_boot::service::{ARCHIVE_STREAM, FOREVER, Service, Status, WRITE_MAX};
+use sel4_boot::space;
 use wasm_aot_trap::{EXIT_STATUS, TrapCode};
 
 /// What becomes of a call.
 enum Next {
     /// Answer and go on.
     Answer(Status, u64),
+    /// Answer with bytes, so many of these.
+    Bytes(usize, [u8; WRITE_MAX]),
     /// The app has come to an end.
     End(End),
 }
@@ -36,14 +40,39 @@ pub enum End {
 /// Serves an app until it ends; gives its exit code.
 pub fn serve(loader: &mut Loader, app: &mut Running<'_>) -> i32 {
     let end = until_end(loader, app);
-    if let End::Exit(code) = end {
-        return code;
+    let code = match end {
+        End::Exit(code) => code,
+        _ => {
+            let report = fault::report(loader, app, &end);
+            loader
+                .output
+                .text(Kind::Trap, app.index, format_args!("{report}"));
+            EXIT_STATUS
+        }
+    };
+    if app.packs {
+        pack(loader, app);
     }
-    let report = fault::report(loader, app, &end);
-    loader
-        .output
-        .text(Kind::Trap, app.index, format_args!("{report}"));
-    EXIT_STATUS
+    code
+}
+
+/// Lets the app's runtime send what is in the app's directories. Whatever comes of that, the app
+/// has ended.
+fn pack(loader: &mut Loader, app: &mut Running<'_>) {
+    app.packing = true;
+    let registers = sys::seL4_UserContext {
+        rip: loader.runtime.pack(),
+        // As after a call: the ABI wants RSP + 8 to be a multiple of 16.
+        rsp: space::STACK_TOP - 8,
+        ..sys::seL4_UserContext::default()
+    };
+    let count = sys::seL4_UserContext::WORDS as u64;
+    let started = sys::seL4_TCB_WriteRegisters(app.tcb, 1, 0, count, &registers);
+    let sent = started.is_ok() && matches!(until_end(loader, app), End::Returned);
+    if !sent {
+        let text = format_args!("sel4-loader: the app's directories could not be read");
+        loader.output.text(Kind::Log, app.index, text);
+    }
 }
 
 /// Answers an app's calls until it comes to an end.
@@ -58,6 +87,15 @@ pub fn until_end(loader: &mut Loader, app: &mut Running<'_>) -> End {
         };
         match next {
             Next::End(end) => return end,
+            Next::Bytes(length, bytes) => {
+                let mut words = [0u64; 2 + WRITE_MAX / 8];
+                (words[0], words[1]) = (Status::Done as u64, length as u64);
+                for (word, chunk) in words[2..].iter_mut().zip(bytes.as_chunks::<8>().0) {
+                    *word = u64::from_le_bytes(*chunk);
+                }
+                let used = &words[..2 + length.div_ceil(8)];
+                received = syscall::reply_recv(loader.endpoint, 0, used);
+            }
             Next::Answer(status, value) => {
                 received = syscall::reply_recv(loader.endpoint, 0, &[status as u64, value]);
             }
@@ -79,7 +117,9 @@ fn call(loader: &mut Loader, app: &mut Running<'_>, received: &Received) -> Next
             let code = u8::try_from(first).ok().and_then(TrapCode::from_u8);
             Next::End(End::Trap(code))
         }
-        Some(Service::Returned) if app.script => Next::End(End::Returned),
+        Some(Service::Returned) if app.script || app.packing => Next::End(End::Returned),
+        Some(Service::Read) => read(loader, first),
+        Some(Service::Wait) => wait(loader, first, second != 0),
         Some(Service::Returned) | None => Next::Answer(Status::Invalid, 0),
     }
 }
@@ -90,6 +130,7 @@ fn write(loader: &Loader, app: &Running<'_>, received: &Received) -> Next {
     let kind = match first {
         1 => Kind::Stdout,
         2 => Kind::Stderr,
+        ARCHIVE_STREAM if app.packing => Kind::Archive,
         _ => return Next::Answer(Status::Invalid, 0),
     };
     let carried = received.info.length().saturating_sub(2) * 8;
@@ -102,6 +143,43 @@ fn write(loader: &Loader, app: &Running<'_>, received: &Received) -> Next {
     }
     loader.output.stream(kind, app.index, &bytes[..length]);
     Next::Answer(Status::Done, length as u64)
+}
+
+/// Gives standard input, once there is any.
+fn read(loader: &mut Loader, most: u64) -> Next {
+    let mut bytes = [0; WRITE_MAX];
+    let most = usize::try_from(most).map_or(WRITE_MAX, |most| most.min(WRITE_MAX));
+    if most == 0 {
+        return Next::Answer(Status::Done, 0);
+    }
+    loader.input.wait(&loader.interrupts, None);
+    let length = loader.input.take(&mut bytes[..most]);
+    Next::Bytes(length, bytes)
+}
+
+/// Lets the app sleep.
+fn wait(loader: &mut Loader, nanoseconds: u64, input: bool) -> Next {
+    let interrupts = &loader.interrupts;
+    let deadline = match nanoseconds {
+        FOREVER => None,
+        // A look at the input needs no clock.
+        0 => Some(0),
+        nanoseconds => match interrupts.after(nanoseconds) {
+            Some(deadline) => Some(deadline),
+            None => return Next::Answer(Status::Refused, 0),
+        },
+    };
+    if input {
+        let ready = loader.input.wait(interrupts, deadline);
+        return Next::Answer(Status::Done, ready.into());
+    }
+    if deadline.is_none() {
+        return Next::Answer(Status::Invalid, 0);
+    }
+    while !interrupts.is_over(deadline) {
+        interrupts.sleep(deadline, false);
+    }
+    Next::Answer(Status::Done, 0)
 }
 
 /// Makes a part of a region accessible, `None` where that is not possible.

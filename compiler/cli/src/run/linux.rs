@@ -48,6 +48,7 @@ impl Given {
             args: args.map(|arg| arg.clone().into_bytes()).collect(),
             env: env.map(String::into_bytes).collect(),
             directories: arguments
+                .app
                 .dirs
                 .iter()
                 .map(|dir| directory(dir))
@@ -92,6 +93,12 @@ fn directory(argument: &str) -> Result<(RawFd, Vec<u8>)> {
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    if arguments.dir_out.is_some() {
+        bail!("--dir-out: on Linux the program works in the directories themselves");
+    }
+    if arguments.app.memory_limit.is_some() {
+        bail!("--memory-limit: on Linux a program has no limit of its own; see ulimit(1)");
+    }
     let given = Given::new(arguments)?;
     let mut modules = preload::modules(&arguments.compiler, &arguments.preloads, arguments.file())?;
     let (_, object) = modules.pop().context("no module")?;

@@ -2,13 +2,18 @@
 //! `run --on sel4`: an image with one app, booted in QEMU, its output passed on as it comes.
 
 use super::{Arguments, status};
-use crate::{image, preload};
+use crate::{files, image, preload};
 use anyhow::{Context, Result, bail};
-use sel4_host::bundle::flags;
-use sel4_host::{Events, Qemu};
-use std::io::Write;
+use sel4_host::bundle::{AppSpec, app_flags, flags};
+use sel4_host::{Events, Qemu, directories};
+use std::fs::File;
+use std::io::{IsTerminal, Read, Write};
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+
+/// Bytes of an app's archive that are kept.
+const MAX_ARCHIVE: usize = 2 << 30;
 
 /// Passes the app's output on.
 struct Passed<'a> {
@@ -18,6 +23,8 @@ struct Passed<'a> {
     begin: Instant,
     /// The app has said something.
     spoken: bool,
+    /// What the app sent of its directories.
+    archive: Vec<u8>,
 }
 
 impl Passed<'_> {
@@ -57,6 +64,19 @@ impl Events for Passed<'_> {
         eprintln!("error: {}", why.trim_end());
     }
 
+    fn archive(&mut self, _app: u16, bytes: &[u8]) {
+        // More than that is no archive that an app's runtime makes, and refused as truncated.
+        if self.archive.len() <= MAX_ARCHIVE {
+            self.archive.extend_from_slice(bytes);
+        }
+    }
+
+    fn input(&mut self) -> Option<Box<dyn Read + Send>> {
+        // Unbuffered: what the program does not ask for is left to whoever comes after it.
+        let stdin = std::io::stdin().as_fd().try_clone_to_owned().ok()?;
+        Some(Box::new(File::from(stdin)))
+    }
+
     fn log(&mut self, text: &str) {
         self.note(text);
     }
@@ -72,9 +92,20 @@ impl Events for Passed<'_> {
     }
 }
 
+/// Which standard streams are terminals.
+fn terminals() -> u32 {
+    let streams = [
+        std::io::stdin().is_terminal(),
+        std::io::stdout().is_terminal(),
+        std::io::stderr().is_terminal(),
+    ];
+    let bits = (0..).zip(streams).map(|(fd, is)| u32::from(is) << fd);
+    bits.sum::<u32>() * app_flags::TERMINAL
+}
+
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    if !arguments.dirs.is_empty() {
-        bail!("--dir: there is no file system on seL4 yet");
+    if arguments.dir_out.is_some() && arguments.app.dirs.is_empty() {
+        bail!("--dir-out: the program has no directories; give it some with --dir");
     }
     if arguments.listenfd || !arguments.tcp_listen.is_empty() {
         bail!("--listenfd, --tcplisten: there are no sockets on seL4");
@@ -84,13 +115,19 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         closed: false,
         begin: Instant::now(),
         spoken: false,
+        archive: Vec::new(),
     };
     let modules = preload::modules(&arguments.compiler, &arguments.preloads, arguments.file())?;
     events.note("compiled");
-    let app = arguments
+    let mut app = arguments
         .app
-        .spec(arguments.file(), modules, arguments.args());
-    let bytes = image::make(&[app], flags::HOSTED | flags::POWER_OFF)?;
+        .spec(arguments.file(), modules, arguments.args())?;
+    app.flags |= terminals();
+    if arguments.dir_out.is_some() {
+        app.flags |= app_flags::PACK;
+    }
+    let app = [app];
+    let bytes = image::make(&app, flags::HOSTED | flags::POWER_OFF)?;
     // The image has a name only while QEMU runs.
     let mut file = tempfile::Builder::new()
         .prefix("wasm-aot-")
@@ -105,5 +142,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     };
     let outcome = qemu.run(file.path(), &mut events)?;
     events.note(&outcome.summary);
+    if let Some(path) = &arguments.dir_out {
+        let [AppSpec { archive, dirs, .. }] = &app;
+        let out = directories::left_behind(&events.archive, archive, dirs).context("--dir-out")?;
+        files::write(path, &out, false)?;
+    }
     Ok(status(outcome.exit_code()))
 }

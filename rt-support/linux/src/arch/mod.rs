@@ -7,7 +7,6 @@
 //! | `Action` | the kernel's `struct sigaction`, with `Action::new`, `handler` and `flags` |
 //! | `Context` | the kernel's `ucontext_t` as far as it is used: `pc`, `sp`, `fp`, `link`, `resume` |
 //! | `enter`, `leave` | how compiled code is entered on a stack of its own, and left for good |
-//! | `THUNK`, `thunk` | code that notes a word before it goes on elsewhere |
 //! | `registers` | the present program counter, stack and frame pointer |
 //! | `synchronize` | tells the instruction cache of new code |
 //! | `has_feature` | whether the processor has a feature, as Cranelift names it |

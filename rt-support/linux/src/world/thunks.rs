@@ -5,14 +5,14 @@
 //! into its own memory. So every import of one leads through a few instructions that belong to the
 //! instance: they note its memory, and go on in the function.
 
-use crate::arch::{THUNK, thunk};
 use crate::list::List;
 use crate::map::{self, Access};
 use crate::platform::CALLER;
 use rustix::io::{Errno, Result};
+use wasm_aot_loader::thunk::{self, THUNK, thunk};
 
 /// Bytes from one thunk to the next.
-const STRIDE: u64 = (THUNK as u64).next_multiple_of(16);
+const STRIDE: u64 = thunk::STRIDE as u64;
 
 /// The thunks of an instance.
 #[derive(Debug)]
