@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-//! Standard input: from the host, which is asked for it when an app wants some, or from whoever
-//! sits at the console.
+//! Standard input: out of the bundle, from the host, which is asked for it when an app wants some,
+//! or from whoever sits at the console.
 
 use crate::interrupts::{Deadline, Interrupts};
 use crate::output::Output;
@@ -29,6 +29,8 @@ enum Answer {
 /// What has come in and was not read yet.
 pub struct Input {
     output: Output,
+    /// All of the present app's input, where the bundle has that; the part that is left.
+    given: Option<&'static [u8]>,
     bytes: [u8; MAX_INPUT],
     start: usize,
     /// Bytes that an app can have end here.
@@ -44,6 +46,7 @@ impl Input {
     pub fn new(output: Output) -> Self {
         Self {
             output,
+            given: None,
             bytes: [0; MAX_INPUT],
             start: 0,
             ready: 0,
@@ -51,6 +54,11 @@ impl Input {
             ended: false,
             answer: Answer::None,
         }
+    }
+
+    /// Another app begins.
+    pub fn begin(&mut self, given: Option<&'static [u8]>) {
+        self.given = given;
     }
 
     /// The serial port that it comes from.
@@ -68,6 +76,9 @@ impl Input {
 
     /// Waits until an app can read, or for a moment; says whether it can.
     pub fn wait(&mut self, interrupts: &Interrupts, deadline: Deadline) -> bool {
+        if self.given.is_some() {
+            return true;
+        }
         loop {
             self.ask();
             self.receive();
@@ -80,6 +91,12 @@ impl Input {
 
     /// Takes bytes that have come; 0 at the end.
     pub fn take(&mut self, to: &mut [u8]) -> usize {
+        if let Some(given) = &mut self.given {
+            let (now, later) = given.split_at(given.len().min(to.len()));
+            to[..now.len()].copy_from_slice(now);
+            *given = later;
+            return now.len();
+        }
         let count = to.len().min(self.ready - self.start);
         if count == 0 && self.ready == self.start {
             // A terminal goes on behind the end that was typed.

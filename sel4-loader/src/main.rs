@@ -49,7 +49,7 @@ use memory::{Free, Memory, MemoryError, Object, Owner};
 use output::Output;
 use runtime::Runtime;
 use sel4::bootinfo::BootInfo;
-use sel4_boot::bundle::{App, Bundle, flags};
+use sel4_boot::bundle::{App, Bundle, app_flags, flags};
 use sel4_boot::frame::{Kind, NO_APP};
 use serial::{CHANNEL, CONSOLE};
 use start::Image;
@@ -182,6 +182,8 @@ fn run_app(loader: &mut Loader, app: &App<'static>, index: u16) -> i32 {
         limit => limit,
     };
     loader.memory.begin_app(limit);
+    let given = app.flags & app_flags::INPUT != 0;
+    loader.input.begin(given.then_some(app.input));
     let mut borrowed = Borrowed::default();
     let code = match app::run(loader, app, index, &mut borrowed) {
         Ok(code) => code,

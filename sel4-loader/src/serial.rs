@@ -55,8 +55,8 @@ impl Uart {
         }
     }
 
-    /// 115200 baud, 8 data bits, no parity, no interrupts, FIFOs on; an interrupt comes with the
-    /// first byte.
+    /// 115200 baud, 8 data bits, no parity, no interrupts, FIFOs on; an interrupt comes with 14
+    /// bytes, or some time after fewer.
     pub fn init(self) {
         for (register, value) in [
             (1, 0),
@@ -67,7 +67,7 @@ impl Uart {
         ] {
             out8(self.base + register, value);
         }
-        for (register, value) in [(2, 7), (4, 0xb)] {
+        for (register, value) in [(2, 0xc7), (4, 0xb)] {
             out8(self.base + register, value);
         }
     }

@@ -12,19 +12,20 @@ const MAX_INPUT: u64 = 1 << 30;
 
 /// The contents of a file; `-` is standard input.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
+    if path == Path::new("-") {
+        return contents(std::io::stdin().lock(), path);
+    }
+    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+        bail!("{} is a directory", path.display());
+    }
+    contents(file, path)
+}
+
+/// What an open file has, which is called so in errors.
+pub fn contents(file: impl Read, path: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let read = if path == Path::new("-") {
-        std::io::stdin()
-            .lock()
-            .take(MAX_INPUT + 1)
-            .read_to_end(&mut bytes)
-    } else {
-        let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-        if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
-            bail!("{} is a directory", path.display());
-        }
-        file.take(MAX_INPUT + 1).read_to_end(&mut bytes)
-    };
+    let read = file.take(MAX_INPUT + 1).read_to_end(&mut bytes);
     read.with_context(|| format!("cannot read {}", path.display()))?;
     if bytes.len() as u64 > MAX_INPUT {
         bail!("{} is larger than {MAX_INPUT} bytes", path.display());

@@ -30,6 +30,9 @@ pub struct Arguments {
     /// An argument for every app (repeat for more).
     #[arg(long = "arg", value_name = "ARGUMENT", allow_hyphen_values = true)]
     args: Vec<String>,
+    /// The standard input of every app; without it, it is the console.
+    #[arg(long, value_name = "FILE")]
+    stdin: Option<PathBuf>,
     /// Load a module first, in every app; its exports are the imports `NAME.*`.
     #[arg(long = "preload", value_name = "NAME=FILE")]
     preloads: Vec<Preload>,
@@ -108,6 +111,7 @@ impl AppArguments {
             invoke: self.invoke.clone().unwrap_or_else(|| "_start".into()),
             archive,
             dirs,
+            input: Vec::new(),
             flags: bits,
             memory_limit: self.memory_limit.unwrap_or(0),
             stack_size: self.stack_size,
@@ -163,6 +167,11 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode> {
         let mut app = arguments.app.spec(input, modules, &arguments.args)?;
         // The console.
         app.flags |= 7 * app_flags::TERMINAL;
+        if let Some(stdin) = &arguments.stdin {
+            app.input = files::read(stdin)?;
+            app.flags |= app_flags::INPUT;
+            app.flags &= !app_flags::TERMINAL;
+        }
         apps.push(app);
     }
     let image = make(&apps, flags::POWER_OFF)?;

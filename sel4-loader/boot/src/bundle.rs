@@ -48,8 +48,10 @@ pub mod app_flags {
     pub const PACK: u32 = 4;
     /// Standard input is a terminal; the two bits above say it of the output streams.
     pub const TERMINAL: u32 = 8;
+    /// Standard input is [`super::App::input`]; without this bit the host or the console has it.
+    pub const INPUT: u32 = 64;
     /// Every bit that this version knows.
-    pub const ALL: u32 = 63;
+    pub const ALL: u32 = 127;
 }
 
 /// A range of the bundle's bytes.
@@ -85,6 +87,7 @@ pub struct AppRecord {
     invoke: Range,
     archive: Range,
     dirs: Range,
+    input: Range,
     flags: U32,
     reserved: U32,
     memory_limit: U64,
@@ -129,6 +132,8 @@ pub struct App<'a> {
     pub archive: &'a [u8],
     /// The names of its directories, in the order of their numbers in the archive.
     pub dirs: Strings<'a>,
+    /// Its standard input, if [`app_flags::INPUT`] says so.
+    pub input: &'a [u8],
     /// [`app_flags`].
     pub flags: u32,
     /// Bytes of frames that the app may have, everything included but unchanged contents of its
@@ -276,6 +281,7 @@ impl<'a> Bundle<'a> {
             bundle: *self,
             archive,
             dirs,
+            input: self.range(record.input)?,
             modules,
             name: self.text(record.name)?,
             script,
@@ -335,6 +341,8 @@ mod write {
         pub archive: Vec<u8>,
         /// Names of its directories.
         pub dirs: Vec<String>,
+        /// See [`App::input`].
+        pub input: Vec<u8>,
         /// [`app_flags`].
         pub flags: u32,
         /// See [`App::memory_limit`].
@@ -389,6 +397,7 @@ mod write {
                 invoke: place(app.invoke.as_bytes())?,
                 archive,
                 dirs: place(&join(&app.dirs))?,
+                input: place(&app.input)?,
                 flags: app.flags.into(),
                 reserved: 0.into(),
                 memory_limit: app.memory_limit.into(),
@@ -430,6 +439,7 @@ mod tests {
             invoke: "_start".into(),
             archive: b"tar".to_vec(),
             dirs: ["/".into()].into(),
+            input: b"typed".to_vec(),
             flags: app_flags::INVOKE,
             memory_limit: 1 << 33,
             stack_size: 65_536,
@@ -464,6 +474,7 @@ mod tests {
         );
         assert_eq!(apps[0].args.iter().nth(1), Some(&b"x y"[..]));
         assert_eq!((apps[0].archive, apps[0].dirs.len()), (&b"tar"[..], 1));
+        assert_eq!(apps[0].input, b"typed");
         let offset = apps[0].archive.as_ptr() as usize - bytes.as_ptr() as usize;
         assert_eq!(offset % ARCHIVE_ALIGNMENT as usize, 0);
         assert!(bytes[offset + 3..offset + 4096].iter().all(|&b| b == 0));

@@ -9,6 +9,7 @@ use sel4_host::{Events, Qemu, directories};
 use std::fs::File;
 use std::io::{IsTerminal, Read, Write};
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -92,6 +93,19 @@ impl Events for Passed<'_> {
     }
 }
 
+/// The contents of standard input where that is a file: it goes into the image, since the serial
+/// line that everything else comes over is slow. Not where the program itself was read from there.
+fn input_file(program: &Path) -> Result<Option<Vec<u8>>> {
+    let Ok(stdin) = std::io::stdin().as_fd().try_clone_to_owned() else {
+        return Ok(None);
+    };
+    let file = File::from(stdin);
+    if program == Path::new("-") || !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        return Ok(None);
+    }
+    files::contents(file, Path::new("standard input")).map(Some)
+}
+
 /// Which standard streams are terminals.
 fn terminals() -> u32 {
     let streams = [
@@ -125,6 +139,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     app.flags |= terminals();
     if arguments.dir_out.is_some() {
         app.flags |= app_flags::PACK;
+    }
+    if let Some(input) = input_file(arguments.file())? {
+        app.input = input;
+        app.flags |= app_flags::INPUT;
     }
     let app = [app];
     let bytes = image::make(&app, flags::HOSTED | flags::POWER_OFF)?;
