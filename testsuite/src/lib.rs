@@ -8,6 +8,7 @@
 //! | [`process`] | how a command is run, how long at most, what is kept of it |
 //! | [`report`] | what a report of a trap says, ours and wasmtime's |
 //! | [`compare`] | whether two runs are the same |
+//! | [`boot`] | several apps in one boot of seL4 |
 //! | [`hostile`] | apps on seL4 that no compiler of ours makes |
 //! | [`tools`] | where the programs are |
 //! | [`wasi`] | the official WASI testsuite, which is elsewhere |
@@ -20,6 +21,7 @@
 //! | `refusals.rs` | bad input gets one clear error, and no output file; other tools accept ours |
 //! | `sockets.rs` | a program that serves a connection on the loopback interface |
 //! | `wasi.rs` | the program that runs the official WASI testsuite |
+//! | `directories.rs` | seL4: directories in memory, clocks, input; programs that ask too much of them |
 //! | `boots.rs` | seL4: hostile, damaged and too large apps, one after the other |
 //!
 //! The tests take the programs from the environment, which `cargo xtask test` sets, or from the
@@ -27,6 +29,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod boot;
 pub mod case;
 pub mod compare;
 pub mod hostile;

@@ -146,7 +146,7 @@ fn start_pages<'a>(
         false => 0,
     };
     // The same bits, in the same order.
-    let terminals = app.flags / app_flags::TERMINAL & 7;
+    let terminals = (app.flags / app_flags::TERMINAL) & 7;
     let mut page = Page {
         heap,
         files,
@@ -154,7 +154,7 @@ fn start_pages<'a>(
         tsc_hz: loader.start.tsc_hz,
         tsc_start: loader.start.tsc,
         epoch_ns: loader.start.epoch_ns,
-        flags: rdrand | terminals * startup::flags::TERMINAL,
+        flags: rdrand | (terminals * startup::flags::TERMINAL),
         ..Page::default()
     };
     let signature = match app.modules().len().checked_sub(1) {

@@ -18,8 +18,8 @@ use wasm_aot_trap::{EXIT_STATUS, TrapCode};
 enum Next {
     /// Answer and go on.
     Answer(Status, u64),
-    /// Answer with bytes, so many of these.
-    Bytes(usize, [u8; WRITE_MAX]),
+    /// Answer with bytes of standard input, which are there, at most so many.
+    Input(usize),
     /// The app has come to an end.
     End(End),
 }
@@ -87,15 +87,7 @@ pub fn until_end(loader: &mut Loader, app: &mut Running<'_>) -> End {
         };
         match next {
             Next::End(end) => return end,
-            Next::Bytes(length, bytes) => {
-                let mut words = [0u64; 2 + WRITE_MAX / 8];
-                (words[0], words[1]) = (Status::Done as u64, length as u64);
-                for (word, chunk) in words[2..].iter_mut().zip(bytes.as_chunks::<8>().0) {
-                    *word = u64::from_le_bytes(*chunk);
-                }
-                let used = &words[..2 + length.div_ceil(8)];
-                received = syscall::reply_recv(loader.endpoint, 0, used);
-            }
+            Next::Input(most) => received = give(loader, most),
             Next::Answer(status, value) => {
                 received = syscall::reply_recv(loader.endpoint, 0, &[status as u64, value]);
             }
@@ -147,14 +139,25 @@ fn write(loader: &Loader, app: &Running<'_>, received: &Received) -> Next {
 
 /// Gives standard input, once there is any.
 fn read(loader: &mut Loader, most: u64) -> Next {
-    let mut bytes = [0; WRITE_MAX];
     let most = usize::try_from(most).map_or(WRITE_MAX, |most| most.min(WRITE_MAX));
     if most == 0 {
         return Next::Answer(Status::Done, 0);
     }
     loader.input.wait(&loader.interrupts, None);
+    Next::Input(most)
+}
+
+/// Answers with standard input, and takes the next message.
+fn give(loader: &mut Loader, most: usize) -> Received {
+    let mut bytes = [0; WRITE_MAX];
     let length = loader.input.take(&mut bytes[..most]);
-    Next::Bytes(length, bytes)
+    let mut words = [0; 2 + WRITE_MAX / 8];
+    (words[0], words[1]) = (Status::Done as u64, length as u64);
+    for (word, chunk) in words[2..].iter_mut().zip(bytes.as_chunks::<8>().0) {
+        *word = u64::from_le_bytes(*chunk);
+    }
+    let used = &words[..2 + length.div_ceil(8)];
+    syscall::reply_recv(loader.endpoint, 0, used)
 }
 
 /// Lets the app sleep.

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//! Several apps in one boot of seL4, made by hand rather than by the command.
+
+use crate::tools;
+use sel4_host::bundle::{AppSpec, app_flags, encode, flags};
+use sel4_host::{Artifacts, Events, Outcome, Qemu};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::time::Duration;
+
+/// What apps said, by their index.
+#[derive(Default)]
+pub struct Said {
+    /// Standard output and standard error.
+    pub output: BTreeMap<u16, Vec<u8>>,
+    /// Reports of traps, and reasons of refusals.
+    pub traps: BTreeMap<u16, String>,
+    /// Archives of directories.
+    pub archives: BTreeMap<u16, Vec<u8>>,
+    /// The root task's log.
+    pub log: String,
+}
+
+impl Events for Said {
+    fn stdout(&mut self, app: u16, bytes: &[u8]) {
+        self.output.entry(app).or_default().extend_from_slice(bytes);
+    }
+
+    fn stderr(&mut self, app: u16, bytes: &[u8]) {
+        self.stdout(app, bytes);
+    }
+
+    fn trap(&mut self, app: u16, report: &str) {
+        self.traps.entry(app).or_default().push_str(report);
+    }
+
+    fn refused(&mut self, app: u16, why: &str) {
+        self.trap(app, why);
+    }
+
+    fn archive(&mut self, app: u16, bytes: &[u8]) {
+        self.archives
+            .entry(app)
+            .or_default()
+            .extend_from_slice(bytes);
+    }
+
+    fn log(&mut self, text: &str) {
+        self.log.push_str(text);
+        self.log.push('\n');
+    }
+}
+
+/// An app that runs an object, with a small stack.
+#[must_use]
+pub fn app(name: &str, object: Vec<u8>) -> AppSpec {
+    AppSpec {
+        name: name.to_owned(),
+        modules: vec![(String::new(), object)],
+        args: vec![name.to_owned()],
+        invoke: "_start".to_owned(),
+        flags: app_flags::UNKNOWN_IMPORTS_TRAP,
+        stack_size: 64 << 10,
+        ..AppSpec::default()
+    }
+}
+
+/// Boots the apps; all of them must end, and nothing may be kept.
+///
+/// # Panics
+/// Where that is not so.
+#[must_use]
+pub fn boot(apps: &[AppSpec]) -> (Outcome, Said) {
+    let bundle = encode(flags::HOSTED | flags::POWER_OFF, apps).unwrap();
+    let artifacts = Artifacts::read(&tools::share().unwrap()).unwrap();
+    let mut image = tempfile::NamedTempFile::new().unwrap();
+    image.write_all(&artifacts.image(&bundle).unwrap()).unwrap();
+    let qemu = Qemu {
+        timeout: Some(Duration::from_secs(170)),
+        ..Qemu::default()
+    };
+    let mut said = Said::default();
+    let outcome = qemu.run(image.path(), &mut said);
+    let outcome = outcome.unwrap_or_else(|error| panic!("{error}\n{}", said.log));
+    assert_eq!(outcome.exit_codes.len(), apps.len(), "{}", said.log);
+    assert!(!said.log.contains("defect"), "{}", said.log);
+    let ended = format!("{} apps have ended and kept nothing", apps.len());
+    assert!(outcome.summary.contains(&ended), "{}", outcome.summary);
+    (outcome, said)
+}
