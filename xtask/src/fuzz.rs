@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-//! Differential fuzzing against wasmtime (`spec-tests/fuzz`).
+//! Fuzzing (`spec-tests/fuzz`): differential against wasmtime, and of WASI.
 
 use crate::workspace::Workspace;
 use crate::{artifacts, packages, process, wasmtime};
@@ -13,10 +13,10 @@ pub struct Arguments {
     /// Stop after so many seconds.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// The first seed; further modules have the seeds after it.
+    /// The first seed; further ones have the seeds after it.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Stop after so many modules, if that is earlier.
+    /// Stop after so many modules or programs, if that is earlier.
     #[arg(long)]
     count: Option<u64>,
     /// Make modules of loops over arrays only; otherwise one in four is such a module.
@@ -51,6 +51,26 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
     if arguments.loops {
         fuzz.arg("--loops");
     }
+    if let Some(count) = arguments.count {
+        fuzz.arg("--count").arg(count.to_string());
+    }
+    process::announce(&fuzz);
+    process::status(&mut fuzz)
+}
+
+/// Builds the programs that call WASI at random, and runs them; their status is that of the task.
+///
+/// # Errors
+/// Where something cannot be built or run.
+pub fn wasi(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
+    let mut build = workspace.cargo("build");
+    build.args(["--release", "--locked", "--package", "wasm-aot-fuzz"]);
+    process::run(&mut build)?;
+    let mut fuzz = Command::new(workspace.target().join("release/wasm-aot-fuzz-wasi"));
+    fuzz.arg("--seconds")
+        .arg(arguments.seconds.to_string())
+        .arg("--seed")
+        .arg(arguments.seed.to_string());
     if let Some(count) = arguments.count {
         fuzz.arg("--count").arg(count.to_string());
     }

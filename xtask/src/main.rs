@@ -71,6 +71,8 @@ enum Task {
     WasiTestsuite(wasi::Arguments),
     /// Build, then compare generated modules with wasmtime.
     Fuzz(fuzz::Arguments),
+    /// Run programs that call WASI at random, and check that they do no harm.
+    FuzzWasi(fuzz::Arguments),
     /// Check formatting and lints.
     Check,
     /// What continuous integration runs: `check`, then `test`.
@@ -118,6 +120,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Spec { bless } => spec::run(&workspace, bless)?,
         Task::WasiTestsuite(arguments) => return wasi::run(&workspace, &arguments),
         Task::Fuzz(arguments) => return fuzz::run(&workspace, &arguments),
+        Task::FuzzWasi(arguments) => return fuzz::wasi(&workspace, &arguments),
         Task::Check => checks::all(&workspace)?,
         Task::Ci => {
             checks::all(&workspace)?;

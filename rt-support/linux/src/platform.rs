@@ -27,16 +27,22 @@ pub trait Program: Sync {
     /// A variable of the environment as `NAME=VALUE`, from 0 on.
     fn env(&self, index: usize) -> Option<&[u8]>;
 
-    /// A directory, from 0 on: its descriptor, which the program may close, and the name that it
-    /// has for the program.
+    /// A directory, from 0 on: its descriptor, which is the program's and closed at its end, and
+    /// the name that it has for the program.
     fn directory(&self, index: usize) -> Option<(RawFd, &[u8])> {
         let _ = index;
         None
     }
 
-    /// A stream socket that listens or is connected, from 0 on, which the program may close.
+    /// A stream socket that listens or is connected, from 0 on: its descriptor, which is the
+    /// program's and closed at its end.
     fn socket(&self, index: usize) -> Option<RawFd> {
         let _ = index;
+        None
+    }
+
+    /// A file system of another kind; [`Program::directory`] is not asked then.
+    fn files(&self) -> Option<&dyn Files> {
         None
     }
 }
@@ -181,7 +187,7 @@ impl Drop for Claim {
     }
 }
 
-/// Closes what the program has opened and left so, where there is one.
+/// Closes what a program has left open, where there was one.
 ///
 /// # Safety
 /// No program runs, and the claim is the caller's.
@@ -353,7 +359,8 @@ impl Platform for Process {
     }
 
     fn files(&self) -> Option<&dyn Files> {
-        Some(&self.given().0)
+        let given = self.given();
+        Some(given.0.0.files().unwrap_or(&given.0))
     }
 
     fn sockets(&self) -> Option<&dyn Sockets> {

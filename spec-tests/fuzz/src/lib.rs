@@ -12,11 +12,12 @@
 //! | [`ours`], [`script`] | what wasm-aot answers, and how that is written down |
 //! | [`theirs`] | whether wasmtime agrees |
 //! | [`damage`] | what becomes of damaged modules and objects |
+//! | [`wasi`] | what becomes of a program that calls WASI at random |
 //!
 //! A finding is kept as a script in the folder of findings. Once understood, it is reduced and
 //! put into `regressions/`, with the right answers.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod case;
 pub mod damage;
@@ -28,6 +29,7 @@ pub mod random;
 pub mod script;
 pub mod theirs;
 pub mod value;
+pub mod wasi;
 
 use anyhow::{Context, Result};
 use case::Case;

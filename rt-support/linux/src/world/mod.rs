@@ -159,7 +159,7 @@ impl<'a> World<'a> {
     }
 
     /// Gives the program its arguments, its environment, its directories. Everything that an
-    /// earlier program had open is forgotten. In a world for another thread it does nothing.
+    /// earlier program had open is closed. In a world for another thread it does nothing.
     pub fn begin(&mut self, program: &'a dyn Program) {
         if let Some(claim) = &mut self.claim {
             // SAFETY: nothing runs, since this world is exclusively borrowed. An instance's thunks

@@ -29,8 +29,6 @@ pub(super) struct Descriptor {
     pub inheriting: u64,
     /// Number of the preopened directory that this is.
     pub preopen: Option<u16>,
-    /// Whether the program has opened it itself.
-    pub own: bool,
 }
 
 /// All descriptors.
@@ -47,7 +45,6 @@ impl Table {
             rights: rights::STREAM | right,
             inheriting: 0,
             preopen: None,
-            own: false,
         };
         table.0[0] = Some(stream(0, Target::Input, rights::FD_READ));
         table.0[1] = Some(stream(1, Target::Output(Stream::Out), rights::FD_WRITE));
@@ -73,7 +70,6 @@ impl Table {
                 rights: rights::CONNECTION | rights::SOCK_ACCEPT,
                 inheriting: rights::CONNECTION,
                 preopen: None,
-                own: false,
             };
             if self.insert(socket).is_err() {
                 break;
@@ -96,7 +92,6 @@ impl Table {
                 rights: rights::DIRECTORY,
                 inheriting: rights::DIRECTORY | rights::FILE,
                 preopen: Some(number),
-                own: false,
             };
             if self.insert(directory).is_err() {
                 break;
@@ -121,11 +116,11 @@ impl Table {
         Ok(free as u32)
     }
 
-    /// Closes what the program has opened itself.
+    /// Closes what the program has not.
     pub fn end(&mut self, platform: &dyn Platform) {
         for slot in &mut self.0 {
             // What cannot be closed is gone all the same.
-            let _ = match slot.take_if(|descriptor| descriptor.own) {
+            let _ = match slot.take() {
                 Some(descriptor) => close(platform, descriptor.target),
                 None => Ok(()),
             };

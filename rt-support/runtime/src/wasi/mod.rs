@@ -48,7 +48,7 @@ impl Wasi {
         }
     }
 
-    /// The program is over: closes what it has opened itself and left open.
+    /// The program is over: closes what it has left open, also of what it was given.
     pub fn end(&mut self, platform: &dyn Platform) {
         self.fds.end(platform);
     }

@@ -130,7 +130,6 @@ impl Call<'_> {
             rights: open.base & possible,
             inheriting: open.inheriting & (rights::DIRECTORY | rights::FILE),
             preopen: None,
-            own: true,
         };
         let fd = self.fds.insert(opened)?;
         self.memory.write_u32(result, fd)

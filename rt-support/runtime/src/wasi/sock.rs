@@ -39,7 +39,6 @@ impl Call<'_> {
             rights: inheriting & rights::CONNECTION,
             inheriting: 0,
             preopen: None,
-            own: true,
         })?;
         self.memory.write_u32(result, fd)
     }

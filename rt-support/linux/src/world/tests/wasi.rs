@@ -21,7 +21,7 @@ impl Program for Given {
     }
 
     fn directory(&self, index: usize) -> Option<(RawFd, &[u8])> {
-        (index == 0).then_some((self.0, b"/data"))
+        (index == 0 && self.0 >= 0).then_some((self.0, b"/data"))
     }
 }
 
