@@ -4,6 +4,7 @@
 mod heap;
 mod memory;
 mod sockets;
+mod unstable;
 mod wasi;
 
 use super::*;
