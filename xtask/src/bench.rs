@@ -16,6 +16,7 @@
 //! the machine meets all of them; each run's output must be that of the native program.
 
 mod chart;
+mod documents;
 mod engines;
 mod instructions;
 mod measure;
@@ -62,6 +63,9 @@ pub struct Arguments {
     /// Where to write the chart.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
+    /// Put the tables into docs/performance.md and the chart beside it.
+    #[arg(long)]
+    bless: bool,
     /// More options of `wasm-aot build`, for comparing two ways of compiling.
     #[arg(long, value_name = "OPTION", allow_hyphen_values = true)]
     build_option: Vec<String>,
@@ -123,7 +127,10 @@ pub fn main(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
             fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
         }
     }
-    Ok(())
+    match arguments.bless {
+        true => documents::bless(workspace, &report),
+        false => Ok(()),
+    }
 }
 
 /// What all measurements share.
@@ -150,12 +157,15 @@ impl Bench<'_> {
             false => None,
         };
         if let Some(counter) = &counter {
-            report.empty = self.counts(&programs::EMPTY, counter)?;
+            let empty = &programs::EMPTY;
+            let compiled = self.compiled(empty)?;
+            let built = self.built(empty, &compiled)?;
+            report.empty = self.counts(empty, &compiled, &built, counter)?;
         }
         if wants(Figure::Startup) {
             process::progress("hello: starting");
             let hello = self.compiled(&programs::HELLO)?;
-            let built = self.built(&programs::HELLO, &hello, Processor::This)?;
+            let built = self.built(&programs::HELLO, &hello)?;
             report.startup = startup::measured(&built)?;
         }
         if wants(Figure::Modules) {
@@ -165,12 +175,15 @@ impl Bench<'_> {
             return Ok(report);
         }
         for program in programs {
+            process::progress(&format!("{}: compiling", program.name));
+            let compiled = self.compiled(program)?;
+            let built = self.built(program, &compiled)?;
             let mut cells: Vec<Cell> = self.engines.iter().map(|_| Cell::default()).collect();
             if wants(Figure::Time) {
-                cells = self.times(program)?;
+                cells = self.times(program, &built)?;
             }
             if let Some(counter) = &counter {
-                let counts = self.counts(program, counter)?;
+                let counts = self.counts(program, &compiled, &built, counter)?;
                 for ((cell, count), empty) in cells.iter_mut().zip(counts).zip(&report.empty) {
                     cell.instructions = count.zip(*empty).map(|(all, empty)| all - empty.min(all));
                 }
@@ -194,34 +207,31 @@ impl Bench<'_> {
         })
     }
 
-    /// A program as every engine makes it, but for those whose code QEMU cannot run where that is
-    /// asked for.
-    fn built(
+    /// A program as every engine makes it for this processor.
+    fn built(&self, program: &Program, compiled: &Compiled) -> Result<Vec<Built>> {
+        let build = |engine: &Engine| self.build(program, compiled, *engine, Processor::This);
+        self.engines.iter().map(build).collect()
+    }
+
+    fn build(
         &self,
         program: &Program,
         compiled: &Compiled,
+        engine: Engine,
         processor: Processor,
-    ) -> Result<Vec<Built>> {
-        self.engines
-            .iter()
-            .filter(|engine| processor == Processor::This || engine.can_be_emulated())
-            .map(|engine| {
-                let Compiled {
-                    sources,
-                    module,
-                    folder,
-                } = compiled;
-                engine
-                    .build(&self.tools, sources, module, folder, processor)
-                    .with_context(|| format!("{} with {}", program.name, engine.name()))
-            })
-            .collect()
+    ) -> Result<Built> {
+        let Compiled {
+            sources,
+            module,
+            folder,
+        } = compiled;
+        engine
+            .build(&self.tools, sources, module, folder, processor)
+            .with_context(|| format!("{} with {}", program.name, engine.name()))
     }
 
     /// Runs one program with every engine, interleaved.
-    fn times(&self, program: &Program) -> Result<Vec<Cell>> {
-        process::progress(&format!("{}: compiling", program.name));
-        let built = self.built(program, &self.compiled(program)?, Processor::This)?;
+    fn times(&self, program: &Program, built: &[Built]) -> Result<Vec<Cell>> {
         process::progress(&format!("{}: running", program.name));
         let mut costs: Vec<Vec<Cost>> = vec![Vec::new(); built.len()];
         let mut expected = None;
@@ -243,21 +253,33 @@ impl Bench<'_> {
     }
 
     /// Counts one program's instructions with every engine; `None` where QEMU cannot run it.
-    fn counts(&self, program: &Program, counter: &Counter) -> Result<Vec<Option<u64>>> {
+    fn counts(
+        &self,
+        program: &Program,
+        compiled: &Compiled,
+        built: &[Built],
+        counter: &Counter,
+    ) -> Result<Vec<Option<u64>>> {
         process::progress(&format!("{}: counting instructions", program.name));
-        let built = self.built(program, &self.compiled(program)?, Processor::Emulated)?;
-        let mut counts = vec![None; self.engines.len()];
         let mut expected = None;
         let argument = Some(program.counted).filter(|argument| !argument.is_empty());
-        for built in &built {
+        let count = |built: &Built| {
+            let engine = built.engine;
+            if !engine.can_be_emulated() {
+                return Ok(None);
+            }
+            // C is compiled for all processors as it is.
+            let emulated = match engine.takes_modules() {
+                true => &self.build(program, compiled, engine, Processor::Emulated)?,
+                false => built,
+            };
             let (count, output) = counter
-                .count(&built.command, argument)
-                .with_context(|| format!("{} with {}", program.name, built.engine.name()))?;
-            same(program, built, &mut expected, output)?;
-            let column = self.engines.iter().position(|e| *e == built.engine);
-            counts[column.expect("only these are built")] = Some(count);
-        }
-        Ok(counts)
+                .count(&emulated.command, argument)
+                .with_context(|| format!("{} with {}", program.name, engine.name()))?;
+            same(program, emulated, &mut expected, output)?;
+            Ok(Some(count))
+        };
+        built.iter().map(count).collect()
     }
 
     fn modules(&self, report: &mut Report) -> Result<()> {
