@@ -183,10 +183,30 @@ pub fn all() -> Result<Vec<Case>> {
     let mut cases = Vec::new();
     for file in files {
         let context = || file.display().to_string();
-        let text = fs::read_to_string(&file).with_context(context)?;
-        let parsed: CaseFile = toml::from_str(&text).with_context(context)?;
-        cases.extend(parsed.case);
+        cases.extend(parse(&file).with_context(context)?);
     }
+    checked(cases)
+}
+
+/// The cases of `registry.toml`, whose apps are in a folder of unpacked packages.
+///
+/// # Errors
+/// As for [`all`].
+pub fn registry(packages: &Path) -> Result<Vec<Case>> {
+    let mut cases = parse(&folder().join("registry.toml")).context("registry.toml")?;
+    for case in &mut cases {
+        let app = packages.join(&case.app);
+        case.app = app.to_str().context("a path that is not UTF-8")?.into();
+    }
+    checked(cases)
+}
+
+fn parse(file: &Path) -> Result<Vec<Case>> {
+    let parsed: CaseFile = toml::from_str(&fs::read_to_string(file)?)?;
+    Ok(parsed.case)
+}
+
+fn checked(cases: Vec<Case>) -> Result<Vec<Case>> {
     let mut names = BTreeSet::new();
     for case in &cases {
         let name = &case.name;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! The program that runs the official WASI testsuite, over a small one made of our samples: what
-//! passes and what does not is told apart.
+//! passes and what does not is told apart. And a program that asks too much of Linux.
 
 use std::fs;
 use std::path::Path;
@@ -67,4 +67,39 @@ fn a_folder_without_tests_is_an_error() {
     assert!(!output.status.success());
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("prod/testsuite-base"), "{said}");
+}
+
+#[test]
+fn a_full_disk_and_other_excess_are_errors() {
+    let command = tools::wasm_aot().unwrap();
+    for (function, answer) in [
+        // FBIG: the limit of the shell below.
+        ("full", "22\n"),
+        // All descriptors but the standard streams and the directory.
+        ("handles", "508\n"),
+        // NAMETOOLONG, NAMETOOLONG, FAULT, FAULT, PERM, a link to `..`, PERM behind it, FAULT.
+        ("names", "3737212163006321\n"),
+        ("deep", "0\n"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let output = Command::new("sh")
+            .args([
+                "-c",
+                "ulimit -f 4096 && ulimit -n 1000 && exec \"$@\"",
+                "sh",
+            ])
+            .arg(command.get_program())
+            .args(["run", "--invoke", function, "--dir"])
+            .arg(format!("{}::/", folder.path().display()))
+            .arg(app("hostile-files.wat"))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{function}: {said}");
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            answer,
+            "{function}"
+        );
+    }
 }

