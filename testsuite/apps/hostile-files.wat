@@ -156,6 +156,26 @@
       (then (return (i32.const 12))))
     (i32.const 2))
 
+  ;; Waits for standard input, 50 ms at a time, and reads it: how many bytes there are, and 1000 more
+  ;; if it had to wait again.
+  (func (export "late") (result i32) (local $again i32)
+    (memory.fill (i32.const 256) (i32.const 0) (i32.const 96))
+    (i32.store (i32.const 272) (i32.const 1))
+    (i64.store (i32.const 280) (i64.const 50000000))
+    ;; User data 7: descriptor 0 to be read.
+    (i64.store (i32.const 304) (i64.const 7))
+    (i32.store8 (i32.const 312) (i32.const 1))
+    (loop $wait
+      (if (call $poll (i32.const 256) (i32.const 512) (i32.const 2) (i32.const 8)) (then unreachable))
+      ;; One event or two; that of the clock comes first.
+      (if (i32.and (i32.eq (i32.load (i32.const 8)) (i32.const 1))
+                   (i64.eqz (i64.load (i32.const 512))))
+        (then (local.set $again (i32.const 1000)) (br $wait))))
+    (i32.store (i32.const 24) (i32.const 0x20000))
+    (i32.store (i32.const 28) (i32.const 100))
+    (if (call $fd_read (i32.const 0) (i32.const 24) (i32.const 1) (i32.const 8)) (then unreachable))
+    (i32.add (local.get $again) (i32.load (i32.const 8))))
+
   ;; Clocks, and a clock that there is not: the errors.
   (func (export "clocks") (result i64)
     (i64.const 0)

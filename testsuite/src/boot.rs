@@ -5,7 +5,7 @@ use crate::tools;
 use sel4_host::bundle::{AppSpec, app_flags, encode, flags};
 use sel4_host::{Artifacts, Events, Outcome, Qemu};
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::time::Duration;
 
 /// What apps said, by their index.
@@ -19,6 +19,7 @@ pub struct Said {
     pub archives: BTreeMap<u16, Vec<u8>>,
     /// The root task's log.
     pub log: String,
+    input: Option<Box<dyn Read + Send>>,
 }
 
 impl Events for Said {
@@ -43,6 +44,10 @@ impl Events for Said {
             .entry(app)
             .or_default()
             .extend_from_slice(bytes);
+    }
+
+    fn input(&mut self) -> Option<Box<dyn Read + Send>> {
+        self.input.take()
     }
 
     fn log(&mut self, text: &str) {
@@ -71,6 +76,15 @@ pub fn app(name: &str, object: Vec<u8>) -> AppSpec {
 /// Where that is not so.
 #[must_use]
 pub fn boot(apps: &[AppSpec]) -> (Outcome, Said) {
+    boot_with(apps, None)
+}
+
+/// The same with standard input for those that ask for it.
+///
+/// # Panics
+/// As [`boot`].
+#[must_use]
+pub fn boot_with(apps: &[AppSpec], input: Option<Box<dyn Read + Send>>) -> (Outcome, Said) {
     let bundle = encode(flags::HOSTED | flags::POWER_OFF, apps).unwrap();
     let artifacts = Artifacts::read(&tools::share().unwrap()).unwrap();
     let mut image = tempfile::NamedTempFile::new().unwrap();
@@ -79,7 +93,10 @@ pub fn boot(apps: &[AppSpec]) -> (Outcome, Said) {
         timeout: Some(Duration::from_secs(170)),
         ..Qemu::default()
     };
-    let mut said = Said::default();
+    let mut said = Said {
+        input,
+        ..Said::default()
+    };
     let outcome = qemu.run(image.path(), &mut said);
     let outcome = outcome.unwrap_or_else(|error| panic!("{error}\n{}", said.log));
     assert_eq!(outcome.exit_codes.len(), apps.len(), "{}", said.log);

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::path::Path;
-use testsuite::boot::{app, boot};
+use std::time::Duration;
+use testsuite::boot::{app, boot, boot_with};
 use testsuite::case;
 use testsuite::hostile;
 
@@ -160,6 +161,34 @@ fn programs_get_an_error_and_never_more_than_their_limit() {
         );
     }
     assert_eq!(output(last), "28\n");
+}
+
+/// Input that comes when somebody has waited for it, and then comes slowly.
+struct Late(Vec<&'static [u8]>);
+
+impl Read for Late {
+    fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
+        std::thread::sleep(Duration::from_millis(400));
+        let piece = self.0.pop().unwrap_or_default();
+        to[..piece.len()].copy_from_slice(piece);
+        Ok(piece.len())
+    }
+}
+
+#[test]
+fn input_is_waited_for_beside_a_clock() {
+    let object = object();
+    // What the first does not read is left to the second, and what comes later; then it ends.
+    let apps = ["late", "late", "late"].map(|function| calling(function, &object));
+    let input = Late(vec![b"and more", &[b'x'; 130]]);
+    let (_, said) = boot_with(&apps, Some(Box::new(input)));
+    let output = |index: u16| String::from_utf8_lossy(&said.output[&index]).into_owned();
+    assert_eq!(
+        [0, 1, 2].map(output),
+        ["1100\n", "30\n", "1008\n"],
+        "{}",
+        said.log
+    );
 }
 
 /// The header of an empty file.

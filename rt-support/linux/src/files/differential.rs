@@ -505,3 +505,33 @@ fn memory_and_linux_answer_alike() {
     // Calls that fail alike prove less.
     assert!(succeeded > SEQUENCES as usize * CALLS / 4, "{succeeded}");
 }
+
+#[test]
+fn as_many_links_are_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = One(std::fs::File::open(folder.path()).unwrap().into());
+    let linux = Directories(&program);
+    let mut memory = MemFs::new(1 << 20, || 0);
+    memory.add_directory(b"/").unwrap();
+    let answers = [&linux as &dyn Files, &memory].map(|files| {
+        let (dir, _) = files.preopen(0).unwrap();
+        files.create_dir_at(dir, b"l0").unwrap();
+        (1..60)
+            .map(|number| {
+                let (from, to) = (format!("l{}", number - 1), format!("l{number}"));
+                files
+                    .symlink_at(from.as_bytes(), dir, to.as_bytes())
+                    .unwrap();
+                // At the end of a path, and within one: each link counts, wherever it is.
+                let within = format!("{to}/../{to}/.");
+                [to, within].map(|path| {
+                    let stat = files.stat_at(dir, path.as_bytes(), true);
+                    stat.map(|stat| stat.file_type)
+                })
+            })
+            .collect::<Vec<_>>()
+    });
+    assert_eq!(answers[0], answers[1]);
+    assert_eq!(answers[1][39][0], Ok(FileType::Directory));
+    assert_eq!(answers[1][40][0], Err(wasm_aot_runtime::Errno::LOOP));
+}
