@@ -8,6 +8,7 @@
 //! - [`range`](self::range): between what bounds an integer is;
 //! - [`affine`](self::affine): integers as sums without wrap;
 //! - [`bits`](self::bits): masks that mask nothing go;
+//! - [`checks`](self::checks): comparisons with a memory's length that follow from others go;
 //! - [`extend`](self::extend): zero extensions where they cost nothing;
 //! - [`symbols`](self::symbols): addresses of symbols, made where they are needed.
 //!
@@ -17,6 +18,7 @@
 #[allow(dead_code, reason = "for the passes that follow")]
 mod affine;
 mod bits;
+mod checks;
 mod edges;
 mod extend;
 #[allow(dead_code, reason = "for the passes that follow")]
@@ -53,6 +55,7 @@ pub fn function(
     }
     params::remove_redundant(context);
     context.func.dfg.resolve_all_aliases();
+    checks::remove_implied(context);
     bits::remove_masks(context);
     context.func.dfg.resolve_all_aliases();
     context.egraph_pass(isa, control)?;
