@@ -20,7 +20,7 @@ pub struct Arguments {
     /// Where the programs run.
     #[arg(long, value_enum, default_value = "linux", value_name = "WORLD")]
     on: World,
-    /// Passed on: parts of names, `--test-threads N`.
+    /// Passed on: a part of names, `--test-threads N`.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     filter: Vec<String>,
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! Runs the official WASI testsuite, one line a test; `cargo xtask wasi-testsuite FOLDER` calls it.
 //!
-//! `wasi-testsuite FOLDER WORLD [OPTIONS OF A TEST PROGRAM]`; the last are parts of names,
+//! `wasi-testsuite FOLDER WORLD [OPTIONS OF A TEST PROGRAM]`; the last are a part of names,
 //! `--test-threads N`, `--exact` and so on.
 
 use anyhow::{Context, Result, bail};
