@@ -9,8 +9,8 @@ mod gate;
 
 use crate::error::Error;
 use crate::module::Module;
-use crate::optimize;
-use crate::plan::{Convention, Plan, Symbol};
+use crate::optimize::{self, Memories};
+use crate::plan::{self, Convention, Plan, Symbol};
 use crate::progress::{FunctionTimes, Progress};
 use crate::translate;
 use cranelift_codegen::Context;
@@ -234,7 +234,12 @@ impl Worker {
         self.context.func = translated
             // A function that was given up left its blocks and variables behind.
             .inspect_err(|_| self.builder = FunctionBuilderContext::new())?;
-        self.optimized(isa).map_err(|error| {
+        let memories = Memories {
+            machine: plan.options.target,
+            region: translate::MEMORIES,
+            limit: plan::memory_limit(&plan.memories),
+        };
+        self.optimized(isa, memories).map_err(|error| {
             let (index, name) = match symbol {
                 Symbol::Function(index) => (index, module.function_name(index)),
                 _ => (u32::MAX, "code made by the compiler".into()),
@@ -248,9 +253,13 @@ impl Worker {
         })
     }
 
-    fn optimized(&mut self, isa: &dyn TargetIsa) -> CodegenResult<CompiledCode> {
+    fn optimized(
+        &mut self,
+        isa: &dyn TargetIsa,
+        memories: Memories,
+    ) -> CodegenResult<CompiledCode> {
         let start = Instant::now();
-        optimize::function(&mut self.context, isa, &mut self.control)?;
+        optimize::function(&mut self.context, isa, &mut self.control, memories)?;
         self.times.optimize = start.elapsed();
         let start = Instant::now();
         let compiled = isa.compile_function(

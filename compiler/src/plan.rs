@@ -7,7 +7,7 @@
 
 mod memory;
 
-pub use memory::{Base, MemoryPlan};
+pub use memory::{Base, MemoryPlan, limit as memory_limit};
 
 use crate::error::Error;
 use crate::heap::{self, StructLayout};

@@ -28,6 +28,7 @@ impl Affine {
     }
 
     /// With what factor a value is in it.
+    #[cfg(test)]
     pub fn factor(&self, value: Value) -> i64 {
         let term = self.terms.iter().find(|term| term.0 == value);
         term.map_or(0, |term| term.1)
@@ -55,6 +56,7 @@ impl Bounds for Loops {
 impl Loops {
     /// An integer of at most 64 bits as a sum. Where nothing better is proved, the value is its own
     /// only term.
+    #[cfg(test)]
     pub fn affine(&mut self, func: &Function, value: Value) -> Affine {
         affine(func, self, value)
     }

@@ -61,6 +61,8 @@ pub struct Natural {
     pub exits: Vec<Exit>,
     /// All edges out of it, from inner loops too. Returns and traps are none.
     pub leaving: i32,
+    /// How many loops it is in, itself included.
+    level: u32,
     /// Its number, and one more than the highest of the loops inside.
     order: (u32, u32),
     /// How often it goes back at most, once somebody has asked.
@@ -74,6 +76,8 @@ pub struct Loops {
     of_block: SecondaryMap<Block, PackedOption<Loop>>,
     recurrences: HashMap<Value, Recurrence>,
     edges: Edges,
+    /// Of those that are the index of an access each time round: what that is below.
+    accessed: HashMap<Value, u64>,
     pub(super) ranges: HashMap<Value, Range>,
 }
 
@@ -86,6 +90,7 @@ impl Loops {
             of_block: SecondaryMap::new(),
             recurrences: HashMap::new(),
             edges: Edges::new(func),
+            accessed: HashMap::new(),
             ranges: HashMap::new(),
         };
         for of in analysis.loops() {
@@ -99,6 +104,7 @@ impl Loops {
                 recurrences: Vec::new(),
                 exits: Vec::new(),
                 leaving: 0,
+                level: 1,
                 order: (0, 1),
                 back_edges: None,
             });
@@ -145,6 +151,9 @@ impl Loops {
             *slot += sizes[of];
             next[of] = first + 1;
             self.all[of].order = (first, first + sizes[of]);
+            if let Some(parent) = self.all[of].parent {
+                self.all[of].level = self.all[parent].level + 1;
+            }
         }
     }
 
@@ -160,6 +169,11 @@ impl Loops {
         inner.is_some_and(|inner| (first..end).contains(&self.all[inner].order.0))
     }
 
+    /// In how many loops a block is.
+    pub fn level(&self, block: Block) -> u32 {
+        self.innermost(block).map_or(0, |of| self.all[of].level)
+    }
+
     /// The recurrence that a parameter is.
     pub fn recurrence(&self, param: Value) -> Option<Recurrence> {
         self.recurrences.get(&param).copied()
@@ -173,6 +187,12 @@ impl Loops {
             ValueDef::Union(..) => None,
         };
         block.is_some_and(|block| !self.contains(of, block))
+    }
+
+    /// Notes that an induction variable is below a limit each time before the loop goes back. To be
+    /// called before any ranges are asked for.
+    pub fn note_accessed(&mut self, param: Value, limit: u64) {
+        self.accessed.insert(param, limit);
     }
 
     /// The edges that pass arguments to a block.
@@ -400,9 +420,18 @@ impl Loops {
             return counted;
         }
         let exits = self.all[recurrence.of].exits.clone();
-        exits
+        let by_exit = exits
             .iter()
-            .find_map(|exit| self.range_by(func, recurrence, start, exit))
+            .find_map(|exit| self.range_by(func, recurrence, start, exit));
+        if by_exit.is_some() || recurrence.step < 0 {
+            return by_exit;
+        }
+        let limit = *self.accessed.get(&param)?;
+        let next = (limit - 1).checked_add(recurrence.step as u64)?;
+        (next <= mask(ty)).then_some(Range {
+            low: start.low,
+            high: start.high.max(next),
+        })
     }
 
     /// The same by one exit that tests this variable, where what it compares with is not known.

@@ -9,25 +9,31 @@
 //! - [`affine`](self::affine): integers as sums without wrap;
 //! - [`bits`](self::bits): masks that mask nothing go;
 //! - [`checks`](self::checks): comparisons with a memory's length that follow from others go;
+//! - [`addresses`](self::addresses): addresses as sums of 64 bits;
+//! - [`displacement`](self::displacement): constants of addresses go into the access;
+//! - [`widen`](self::widen): induction variables of 64 bits;
+//! - [`exits`](self::exits): what the last branch of a loop compares;
 //! - [`extend`](self::extend): zero extensions where they cost nothing;
 //! - [`symbols`](self::symbols): addresses of symbols, made where they are needed.
 //!
 //! Everything here is near-linear in the size of the function, and exact for all inputs: what a
 //! proof rests on holds at the place of the proof, whatever traps elsewhere.
 
-#[allow(dead_code, reason = "for the passes that follow")]
+mod addresses;
 mod affine;
 mod bits;
 mod checks;
+mod displacement;
 mod edges;
+mod exits;
 mod extend;
-#[allow(dead_code, reason = "for the passes that follow")]
 mod loops;
 mod params;
-#[allow(dead_code, reason = "for the passes that follow")]
 mod range;
 mod symbols;
+mod widen;
 
+pub use addresses::Memories;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::settings::OptLevel;
@@ -43,6 +49,7 @@ pub fn function(
     context: &mut Context,
     isa: &dyn TargetIsa,
     control: &mut ControlPlane,
+    memories: Memories,
 ) -> CodegenResult<()> {
     context.verify_if(isa)?;
     context.compute_cfg();
@@ -58,7 +65,15 @@ pub fn function(
     checks::remove_implied(context);
     bits::remove_masks(context);
     context.func.dfg.resolve_all_aliases();
+    context.compute_loop_analysis();
+    let mut loops = loops::Loops::new(context);
+    addresses::rewrite(context, &mut loops, memories);
+    context.func.dfg.resolve_all_aliases();
     context.egraph_pass(isa, control)?;
+    if !loops.all.is_empty() {
+        context.compute_loop_analysis();
+        exits::compare_new_values(context);
+    }
     if isa.triple().architecture == Architecture::X86_64 {
         extend::where_free(&mut context.func);
         context.compute_loop_analysis();

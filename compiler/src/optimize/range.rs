@@ -43,6 +43,16 @@ impl Range {
         }
     }
 
+    /// What is in both; they have something in common.
+    pub fn intersection(self, other: Self) -> Self {
+        let both = Self {
+            low: self.low.max(other.low),
+            high: self.high.min(other.high),
+        };
+        // Nothing, where the code is never executed.
+        if both.low <= both.high { both } else { self }
+    }
+
     /// The range of these integers in a type, if all of them wrap the same number of times.
     pub fn wrapped(low: i128, high: i128, ty: Type) -> Option<Self> {
         let bits = ty.bits();

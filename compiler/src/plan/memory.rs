@@ -7,8 +7,14 @@
 
 use crate::module::Module;
 use crate::options::{Bounds, Options};
-use wasm_aot_object::{GUARD_RESERVATION, MEMORY64_RESERVATION, WASM_PAGE};
+use wasm_aot_object::{GUARD_RESERVATION, MEMORY32_GROWS_TO, MEMORY64_RESERVATION, WASM_PAGE};
 use wasmparser::MemoryType;
+
+/// The most bytes that any of these memories can ever have, if it is less than 4 GiB.
+pub fn limit(memories: &[MemoryPlan]) -> Option<u64> {
+    let most = memories.iter().map(MemoryPlan::never_above).max();
+    most.filter(|&most| most > 0 && most < 1 << 32)
+}
 
 /// Where a memory begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,9 +51,23 @@ impl MemoryPlan {
         saturating_bytes(self.min_pages, self.page_size_log2)
     }
 
-    /// Bytes up to which it may grow in its reservation.
+    /// Bytes up to which it may grow in its reservation, and with indices of 32 bits up to
+    /// [`MEMORY32_GROWS_TO`].
     pub fn limit_bytes(&self) -> u64 {
-        saturating_bytes(self.max_pages, self.page_size_log2).min(self.reservation)
+        let most = saturating_bytes(self.max_pages, self.page_size_log2).min(self.reservation);
+        match self.index64 {
+            false => most.min(MEMORY32_GROWS_TO.max(self.min_bytes())),
+            true => most,
+        }
+    }
+
+    /// Bytes that it never exceeds, whoever grows it.
+    pub fn never_above(&self) -> u64 {
+        match self.imported {
+            // By the rules of linking, it has a maximum and that is no higher.
+            true => saturating_bytes(self.max_pages, self.page_size_log2),
+            false => self.limit_bytes(),
+        }
     }
 }
 

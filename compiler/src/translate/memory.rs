@@ -23,10 +23,10 @@ const _: () = assert!(NO_WASM_OFFSET == u32::MAX, "the default source location")
 
 /// The alias region of all linear memories (two of them may be the same one, imported twice).
 /// The instance's own data has none: no access to a memory changes it.
-const MEMORIES: u32 = 1;
+pub const MEMORIES: u32 = 1;
 
 /// What of base and static offset goes into the instruction.
-enum Displacement {
+pub enum Displacement {
     /// Both, where the sum fits.
     WithBase,
     /// The offset; the base is added in a register, in the same instruction where that has room
@@ -37,7 +37,7 @@ enum Displacement {
 }
 
 /// Where an access of so many bytes at this static offset has its constants.
-fn displacement(machine: Machine, offset: u64, size: u64) -> Displacement {
+pub fn displacement(machine: Machine, offset: u64, size: u64) -> Displacement {
     let fits = match machine {
         Machine::X86_64 => return Displacement::WithBase,
         // Nine bits with a sign, or twelve in units of the access (Arm Architecture Reference

@@ -33,6 +33,7 @@ mod wide;
 
 pub use adapter::adapter;
 pub use env::from_trap_code as trap;
+pub use memory::{Displacement, MEMORIES, displacement};
 pub use support::{instantiate, trampoline};
 
 use crate::error::Error;

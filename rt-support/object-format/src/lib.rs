@@ -47,6 +47,11 @@ pub const WASM_PAGE: u64 = 65_536;
 /// (16 bytes), rounded up to a Wasm page.
 pub const GUARD_RESERVATION: u64 = (1 << 33) + WASM_PAGE;
 
+/// Bytes that no memory indexed by 32 bits grows beyond, unless it begins with more: one Wasm page
+/// less than indices reach. Growing may fail at any time, and what is never there lets compiled
+/// code tell an index that has wrapped from one that has not.
+pub const MEMORY32_GROWS_TO: u64 = (1 << 32) - WASM_PAGE;
+
 /// Bytes of the heap of structures and arrays unless told otherwise, where a module has any.
 pub const DEFAULT_GC_HEAP: u64 = 64 << 20;
 

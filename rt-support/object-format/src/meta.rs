@@ -613,11 +613,16 @@ impl MemoryRecord {
         self.bytes(self.min.get())
     }
 
-    /// Bytes up to which it may grow: the maximum, but never beyond the reservation.
+    /// Bytes up to which it may grow: the maximum, but never beyond the reservation, and with
+    /// indices of 32 bits [`crate::MEMORY32_GROWS_TO`].
     #[must_use]
     pub fn limit_bytes(&self) -> u64 {
         let max = self.bytes(self.max.get()).unwrap_or(u64::MAX);
-        max.min(self.reservation.get())
+        let max = max.min(self.reservation.get());
+        match self.flags.get() & entity::INDEX64 {
+            0 => max.min(crate::MEMORY32_GROWS_TO.max(self.min_bytes().unwrap_or(u64::MAX))),
+            _ => max,
+        }
     }
 
     /// Whether the reservation holds what it must: the memory, and where the code relies on
