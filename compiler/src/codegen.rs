@@ -6,13 +6,15 @@
 
 mod frame;
 mod gate;
+mod live;
 
 use crate::error::Error;
+use crate::inline::Inlining;
 use crate::module::Module;
 use crate::optimize::{self, Memories};
 use crate::plan::{self, Convention, Plan, Symbol};
 use crate::progress::{FunctionTimes, Progress};
-use crate::translate;
+use crate::translate::{self, Places};
 use cranelift_codegen::Context;
 use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::control::ControlPlane;
@@ -26,7 +28,7 @@ use cranelift_codegen::{
 use cranelift_frontend::FunctionBuilderContext;
 use gate::Gate;
 use rayon::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write;
 use std::time::Instant;
 use wasm_aot_object::Machine;
@@ -62,6 +64,10 @@ pub struct Code {
     pub traps: Vec<(u32, Trap)>,
     /// Offset and Wasm byte offset, ascending.
     pub positions: Vec<(u32, u32)>,
+    /// Stretches of code that come from inlined calls: start, end, call. Ascending.
+    pub inlined: Vec<(u32, u32, u32)>,
+    /// Those calls: Wasm byte offset, and the one around it, which is before it.
+    pub calls: Vec<(u32, Option<u32>)>,
     /// Bytes on the stack, return address included (where one is there).
     pub frame_size: u32,
     /// Calls across which references into the heap live: offset of the return address, bytes
@@ -77,12 +83,33 @@ pub struct Code {
 /// code.
 pub type CallHandlers = (u32, u32, Vec<(Option<u32>, u32)>);
 
+impl Code {
+    /// No code: of a function that nothing leads to.
+    fn none(symbol: Symbol) -> Self {
+        Self {
+            symbol,
+            bytes: Vec::new(),
+            alignment: 1,
+            relocations: Vec::new(),
+            traps: Vec::new(),
+            positions: Vec::new(),
+            inlined: Vec::new(),
+            calls: Vec::new(),
+            frame_size: 0,
+            stack_maps: Vec::new(),
+            handlers: Vec::new(),
+        }
+    }
+}
+
 /// What a thread keeps from one function to the next.
 struct Worker {
     context: Context,
     registers: regalloc2::Ctx,
     builder: FunctionBuilderContext,
     control: ControlPlane,
+    /// Of the function in work.
+    places: Places,
     /// Whether the code is written down for people as well.
     listing: bool,
     /// What the last function took.
@@ -93,7 +120,7 @@ struct Worker {
 /// instantiation, then the adapters that all of that needs.
 ///
 /// # Errors
-/// Of several errors, that of the first function.
+/// Of several errors, that of the first function; functions with one call come after others.
 pub fn compile(
     module: &Module<'_>,
     plan: &Plan<'_>,
@@ -107,6 +134,9 @@ pub fn compile(
     symbols.extend(plan.trampolines.iter().map(|&ty| Symbol::Trampoline(ty)));
     symbols.extend((0..plan.parts.len() as u32).map(Symbol::InstantiatePart));
     symbols.push(Symbol::Instantiate);
+    if !plan.dispatch_tables.is_empty() {
+        symbols.extend(translate::STUBS.map(|trap| Symbol::TrapStub(trap as u32)));
+    }
     let gate = Gate::new();
     let all = |symbols: Vec<Symbol>| {
         progress.expect(symbols.len());
@@ -114,7 +144,8 @@ pub fn compile(
             .into_par_iter()
             .map_init(Worker::default, |worker, symbol| {
                 let memory = match symbol {
-                    Symbol::Function(index) => module.effort(index).memory(),
+                    // With what is inlined into it.
+                    Symbol::Function(index) => module.effort(index).memory() / 4 * 5,
                     _ => 0,
                 };
                 let _pass = gate.enter(memory);
@@ -125,7 +156,26 @@ pub fn compile(
             .collect();
         results.into_iter().collect::<Result<Vec<Code>, Error>>()
     };
-    let mut codes = all(symbols)?;
+    let now = |symbol: &Symbol| match *symbol {
+        Symbol::Function(index) => {
+            plan.is_live(module, index) && plan.inlining_of(module, index) != Inlining::Once
+        }
+        _ => true,
+    };
+    let mut done = all(symbols.iter().copied().filter(now).collect())?;
+    // A function with one call has code of its own only where that call is left.
+    let mut seen: BTreeSet<Symbol> = symbols.iter().copied().filter(now).collect();
+    let mut next = live::called(module, &done, |symbol| !seen.contains(symbol));
+    while !next.is_empty() {
+        seen.extend(&next);
+        let found = all(next.into_iter().collect())?;
+        next = live::called(module, &found, |symbol| !seen.contains(symbol));
+        done.extend(found);
+    }
+    let mut done: HashMap<Symbol, Code> = done.into_iter().map(|c| (c.symbol, c)).collect();
+    let code = |symbol| done.remove(&symbol).unwrap_or_else(|| Code::none(symbol));
+    let mut codes: Vec<Code> = symbols.into_iter().map(code).collect();
+    live::drop_unreachable(module, plan, &mut codes);
     if plan.convention == Convention::Tail {
         codes.extend(all(adapters(module, plan, &codes))?);
     }
@@ -177,6 +227,7 @@ impl Default for Worker {
             registers: regalloc2::Ctx::default(),
             builder: FunctionBuilderContext::new(),
             control: ControlPlane::default(),
+            places: Places::default(),
             listing: false,
             times: FunctionTimes::default(),
         }
@@ -195,13 +246,17 @@ impl Worker {
         match symbol {
             Symbol::Function(index) => {
                 let body = &module.bodies[index as usize - module.imported_functions()];
-                translate::function(module, plan, isa, builder, index, body)
-                    .map_err(|error| module.in_function(error, index))
+                let (function, places) =
+                    translate::function(module, plan, isa, builder, index, body)
+                        .map_err(|error| module.in_function(error, index))?;
+                self.places = places;
+                Ok(function)
             }
             Symbol::Trampoline(ty) => Ok(translate::trampoline(module, plan, isa, builder, ty)),
             Symbol::Entry(_) | Symbol::ImportAdapter(_) | Symbol::CodeAdapter(_) => {
                 Ok(translate::adapter(module, plan, isa, builder, symbol))
             }
+            Symbol::TrapStub(code) => Ok(translate::trap_stub(isa, builder, code)),
             _ => translate::instantiate(module, plan, isa, builder, symbol),
         }
     }
@@ -215,7 +270,9 @@ impl Worker {
     ) -> Result<Code, Error> {
         let compiled = self.machine_code(module, plan, isa, symbol)?;
         let machine = plan.options.target;
-        Ok(code(symbol, &compiled, &self.context.func, isa, machine))
+        let places = std::mem::take(&mut self.places);
+        let function = &self.context.func;
+        Ok(code(symbol, &compiled, function, places, isa, machine))
     }
 
     /// Translates, optimizes, and selects instructions and registers.
@@ -227,6 +284,7 @@ impl Worker {
         symbol: Symbol,
     ) -> Result<CompiledCode, Error> {
         self.context.clear();
+        self.places = Places::default();
         self.times = FunctionTimes::default();
         let start = Instant::now();
         let translated = self.translate(module, plan, isa, symbol);
@@ -278,6 +336,7 @@ fn code(
     symbol: Symbol,
     compiled: &CompiledCode,
     function: &Function,
+    places: Places,
     isa: &dyn TargetIsa,
     machine: Machine,
 ) -> Code {
@@ -308,7 +367,9 @@ fn code(
         alignment: buffer.alignment.max(isa.function_alignment().preferred),
         relocations,
         traps,
-        positions: positions(compiled),
+        positions: positions(compiled, &places),
+        inlined: inlined(compiled, &places),
+        calls: places.calls,
         frame_size: frame::size(compiled, machine) + tail_argument_bytes(function),
         handlers: compiled.buffer.call_sites().filter_map(handlers).collect(),
         stack_maps: buffer
@@ -323,7 +384,7 @@ fn code(
 }
 
 /// The function's position map: each stretch of code with its Wasm offset, gaps without.
-fn positions(compiled: &CompiledCode) -> Vec<(u32, u32)> {
+fn positions(compiled: &CompiledCode, places: &Places) -> Vec<(u32, u32)> {
     let mut positions: Vec<(u32, u32)> = Vec::new();
     let mut put = |offset: u32, wasm: u32| {
         if positions.last().is_some_and(|last| last.0 == offset) {
@@ -339,13 +400,28 @@ fn positions(compiled: &CompiledCode) -> Vec<(u32, u32)> {
         if location.start > end {
             put(end, NO_WASM_OFFSET);
         }
-        put(location.start, location.loc.bits());
+        put(location.start, places.find(location.loc).0);
         end = location.end;
     }
     if (end as usize) < compiled.buffer.data().len() {
         put(end, NO_WASM_OFFSET);
     }
     positions
+}
+
+/// The stretches of the function's code that come from inlined calls.
+fn inlined(compiled: &CompiledCode, places: &Places) -> Vec<(u32, u32, u32)> {
+    let mut stretches: Vec<(u32, u32, u32)> = Vec::new();
+    for location in compiled.buffer.get_srclocs_sorted() {
+        let (_, Some(call)) = places.find(location.loc) else {
+            continue;
+        };
+        match stretches.last_mut() {
+            Some(last) if last.1 == location.start && last.2 == call => last.1 = location.end,
+            _ => stretches.push((location.start, location.end, call)),
+        }
+    }
+    stretches
 }
 
 /// The most by which tail calls can make the area of the function's own arguments larger: the

@@ -38,9 +38,19 @@ pub struct Effort {
     entities: u64,
     pairs: u64,
     locals: u32,
+    blocks: u64,
 }
 
 impl Effort {
+    /// What the translation makes.
+    pub fn entities(self) -> u64 {
+        self.entities
+    }
+
+    pub fn blocks(self) -> u64 {
+        self.blocks
+    }
+
     /// Parameters, results and locals.
     pub fn locals(self) -> u64 {
         self.locals.into()
@@ -223,6 +233,7 @@ impl<'m> Meter<'m> {
             entities: self.entities,
             pairs: self.blocks * self.locals,
             locals: self.all_locals,
+            blocks: self.blocks,
         };
         let what = "instructions, values and blocks in one function, as the code generator counts";
         limits::check(what, effort.entities, MAX_ENTITIES)?;

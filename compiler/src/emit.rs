@@ -114,7 +114,10 @@ impl Emitter<'_> {
             }
         }
         self.object.set_section_data(self.text, bytes, 64);
-        for function in functions {
+        for function in functions
+            .iter()
+            .filter(|function| !function.bytes.is_empty())
+        {
             self.function_symbol(function, placement[&function.symbol]);
         }
         Ok(placement)

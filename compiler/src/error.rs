@@ -107,7 +107,7 @@ impl Error {
         | Self::Feature { place, .. }
         | Self::Unsupported { place, .. } = &mut self
         {
-            place.function = Some((index, name));
+            place.function.get_or_insert((index, name));
         } else if let Self::TooLarge(what) = &mut self {
             *what = format!("function {index} ({name}) has {what}");
         }

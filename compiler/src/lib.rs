@@ -8,6 +8,7 @@
 //! | [`module`] | bytes | the module's facts, everything validated |
 //! | [`types`] | the type section | equal types as one, their texts and numbers |
 //! | [`heap`] | fields | the layout of objects in the heap |
+//! | [`inline`] | the shapes of all bodies | which bodies take the place of calls, which are never called |
 //! | [`plan`] | facts, options | where each memory, table and global lives, and under which symbol |
 //! | [`translate`] | a function body, the plan | Cranelift IR |
 //! | [`codegen`] | Cranelift IR | machine code, relocations, traps, source positions; in parallel |
@@ -23,6 +24,7 @@ mod emit;
 mod error;
 pub mod features;
 mod heap;
+mod inline;
 pub mod inspect;
 mod isa;
 mod limits;

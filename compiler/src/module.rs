@@ -8,10 +8,11 @@
 use crate::effort::{Effort, Meter};
 use crate::error::Error;
 use crate::features::{self, SUPPORTED_FEATURES};
+use crate::inline::{Shape, Survey};
 use crate::limits::{self, Counter};
 use crate::types;
 use rayon::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use wasmparser::{
     CompositeInnerType, ConstExpr, DataKind, ElementItems, ElementKind, ExternalKind,
@@ -79,6 +80,8 @@ pub struct Uses {
     pub grown_tables: BTreeSet<u32>,
     /// Tables with a `table.set`, `fill`, `copy` to them, `init` or `grow`.
     pub written_tables: BTreeSet<u32>,
+    /// Tables and types of `call_indirect`, and how often.
+    pub indirect_calls: BTreeMap<(u32, u32), u32>,
     /// Data segments with an instruction that names them.
     pub data_segments: BTreeSet<u32>,
     /// Element segments with an instruction that names them.
@@ -104,6 +107,14 @@ impl Uses {
         } = *operator
         {
             self.written_tables.insert(table);
+        }
+        if let Operator::CallIndirect {
+            table_index,
+            type_index,
+        } = *operator
+        {
+            let key = (table_index, type_index);
+            *self.indirect_calls.entry(key).or_default() += 1;
         }
         match *operator {
             Operator::TableGrow { table } => self.grown_tables.insert(table),
@@ -140,6 +151,10 @@ impl Uses {
     fn merge(mut self, other: Self) -> Self {
         self.grown_tables.extend(other.grown_tables);
         self.written_tables.extend(other.written_tables);
+        for (key, count) in other.indirect_calls {
+            let known = self.indirect_calls.entry(key).or_default();
+            *known = known.saturating_add(count);
+        }
         self.data_segments.extend(other.data_segments);
         self.element_segments.extend(other.element_segments);
         self.function_references.extend(other.function_references);
@@ -183,6 +198,8 @@ pub struct Module<'a> {
     pub uses: Uses,
     /// Of the bodies.
     pub efforts: Vec<Effort>,
+    /// Of the bodies.
+    pub shapes: Vec<Shape>,
 }
 
 impl<'a> Module<'a> {
@@ -216,7 +233,7 @@ impl<'a> Module<'a> {
             module.payload(payload, &mut counter)?;
         }
         module.name_tags();
-        (module.uses, module.efforts) = module.validate_bodies(to_validate)?;
+        (module.uses, module.efforts, module.shapes) = module.validate_bodies(to_validate)?;
         module.collect_references()?;
         Ok(module)
     }
@@ -501,9 +518,9 @@ impl<'a> Module<'a> {
     fn validate_bodies(
         &self,
         bodies: Vec<(FuncToValidate<ValidatorResources>, FunctionBody<'_>)>,
-    ) -> Result<(Uses, Vec<Effort>), Error> {
+    ) -> Result<(Uses, Vec<Effort>, Vec<Shape>), Error> {
         // Of several errors the one of the first function is reported: collect in order first.
-        let results: Vec<Result<(Uses, Effort), Error>> = bodies
+        let results: Vec<Result<(Uses, Effort, Shape), Error>> = bodies
             .into_par_iter()
             .map(|(function, body)| {
                 let index = function.index;
@@ -514,15 +531,17 @@ impl<'a> Module<'a> {
         let mut all = Uses::default();
         let mut locals = 0;
         let mut efforts = Vec::with_capacity(results.len());
+        let mut shapes = Vec::with_capacity(results.len());
         for result in results {
-            let (uses, effort) = result?;
+            let (uses, effort, shape) = result?;
             all = all.merge(uses);
             locals += effort.locals();
             let what = "parameters, results and locals of all functions";
             limits::check(what, locals, limits::MAX_LOCALS as u64)?;
             efforts.push(effort);
+            shapes.push(shape);
         }
-        Ok((all, efforts))
+        Ok((all, efforts, shapes))
     }
 
     /// Validates and measures a body.
@@ -530,10 +549,10 @@ impl<'a> Module<'a> {
         &self,
         function: FuncToValidate<ValidatorResources>,
         body: &FunctionBody<'_>,
-    ) -> Result<(Uses, Effort), Error> {
+    ) -> Result<(Uses, Effort, Shape), Error> {
         let ty = function.ty;
         let mut validator = function.into_validator(Default::default());
-        let mut uses = Uses::default();
+        let (mut uses, mut survey) = (Uses::default(), Survey::default());
         let mut reader = body.get_binary_reader();
         validator.read_locals(&mut reader)?;
         let count = validator.len_locals();
@@ -544,13 +563,14 @@ impl<'a> Module<'a> {
             let (operator, offset) = operators.read_with_offset()?;
             validator.op(offset, &operator)?;
             uses.operator(&operator);
+            survey.operator(&operator);
             meter.operator(&operator, |depth| {
                 let frame = validator.get_control_frame(depth as usize)?;
                 Some((frame.kind, frame.block_type))
             })?;
         }
         operators.finish()?;
-        Ok((uses, meter.finish()?))
+        Ok((uses, meter.finish()?, survey.finish()))
     }
 
     /// An error with the function in which it lies.

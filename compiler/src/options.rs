@@ -57,6 +57,8 @@ pub struct Options {
     pub cpu: Cpu,
     /// How much to optimise.
     pub opt_level: OptLevel,
+    /// Put small bodies in the place of calls.
+    pub inline: bool,
     /// Bytes of the heap that a module with structures, arrays or exceptions asks for. Half of
     /// it is in use at a time.
     pub gc_heap: u64,
@@ -74,6 +76,7 @@ impl Default for Options {
             target: Machine::HOST.unwrap_or(Machine::X86_64),
             cpu: Cpu::Baseline,
             opt_level: OptLevel::default(),
+            inline: true,
             gc_heap: DEFAULT_GC_HEAP,
             verify: cfg!(debug_assertions),
         }

@@ -5,17 +5,20 @@
 //! storage and its symbol, and the list of what is left to do when the object is instantiated.
 //! Whatever can be evaluated now (constant globals, tables with constant elements) is.
 
+mod dispatch;
 mod memory;
 
+pub use dispatch::{Dispatch, Element as TableElement};
 pub use memory::{Base, MemoryPlan, limit as memory_limit};
 
 use crate::error::Error;
 use crate::heap::{self, StructLayout};
+use crate::inline::{self, Inlining};
 use crate::module::{Element, ElementItem, Module, SegmentMode};
 use crate::options::Options;
 use crate::types::{self, TypePlan};
 use cranelift_codegen::ir::UserExternalName;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use wasm_aot_object::{MAX_TABLE_ELEMENTS, WASM_PAGE};
 use wasm_aot_symbols::{self as names, Runtime};
@@ -84,6 +87,10 @@ pub enum Symbol {
     Roots,
     /// The record that the runtime gets when the object is instantiated.
     Registration,
+    /// Code addresses for calls through a table, by index in [`Plan::dispatch_tables`].
+    Dispatch(u32),
+    /// Code that is this trap.
+    TrapStub(u32),
 }
 
 impl Symbol {
@@ -125,6 +132,8 @@ impl Symbol {
             Self::StackMaps => (31, 0),
             Self::Roots => (32, 0),
             Self::Registration => (33, 0),
+            Self::Dispatch(i) => (37, i),
+            Self::TrapStub(i) => (38, i),
         };
         UserExternalName { namespace, index }
     }
@@ -162,6 +171,8 @@ impl Symbol {
             31 => Self::StackMaps,
             32 => Self::Roots,
             33 => Self::Registration,
+            37 => Self::Dispatch(i),
+            38 => Self::TrapStub(i),
             other => unreachable!("namespace {other} is never made"),
         }
     }
@@ -266,6 +277,8 @@ pub enum Convention {
 pub struct Plan<'o> {
     pub options: &'o Options,
     pub convention: Convention,
+    /// What is inlined, and what is never called.
+    pub functions: inline::Decisions,
     pub types: Vec<TypePlan>,
     /// From the type section's indices to [`Plan::types`].
     pub type_of: Vec<u32>,
@@ -273,6 +286,12 @@ pub struct Plan<'o> {
     layouts: Vec<Option<StructLayout>>,
     pub memories: Vec<MemoryPlan>,
     pub tables: Vec<TablePlan>,
+    /// Tables of which every element is known now, for good.
+    pub known_tables: BTreeSet<u32>,
+    /// Calls through tables that are known, by table and canonical type.
+    pub dispatch: BTreeMap<(u32, u32), Dispatch>,
+    /// Tables with a [`Symbol::Dispatch`], each with the canonical type of the calls.
+    pub dispatch_tables: Vec<(u32, u32)>,
     pub globals: Vec<GlobalPlan>,
     pub tags: Vec<TagPlan>,
     /// Tags with a [`Symbol::TagDescriptor`]: the module makes exceptions of them.
@@ -308,11 +327,15 @@ impl<'o> Plan<'o> {
                 true => Convention::Tail,
                 false => Convention::C,
             },
+            functions: inline::decide(module, options),
             types,
             type_of,
             layouts: Vec::new(),
             memories: memory::memories(module, options),
             tables: tables(module),
+            known_tables: BTreeSet::new(),
+            dispatch: BTreeMap::new(),
+            dispatch_tables: Vec::new(),
             globals: Vec::new(),
             tags: Vec::new(),
             thrown: module.uses.thrown.clone(),
@@ -343,6 +366,7 @@ impl<'o> Plan<'o> {
                 .insert(plan.type_of[module.functions[export.index as usize].ty as usize]);
         }
         plan.segments(module);
+        plan.decide_dispatch(module);
         plan.actions.extend(module.start.map(Action::Start));
         plan.parts = parts(module, &plan.actions);
         plan.entries(module);
@@ -376,6 +400,18 @@ impl<'o> Plan<'o> {
             Convention::Tail if imported => Symbol::ImportAdapter(function),
             _ => Symbol::Function(function),
         }
+    }
+
+    /// Whether anything leads to a function.
+    pub fn is_live(&self, module: &Module<'_>, function: u32) -> bool {
+        let defined = (function as usize).checked_sub(module.imported_functions());
+        defined.is_none_or(|defined| self.functions.live[defined])
+    }
+
+    /// Where the body of a function takes the place of calls.
+    pub fn inlining_of(&self, module: &Module<'_>, function: u32) -> Inlining {
+        let defined = (function as usize).checked_sub(module.imported_functions());
+        defined.map_or(Inlining::Never, |defined| self.functions.inlining[defined])
     }
 
     /// The canonical type of a function.
@@ -725,6 +761,8 @@ pub fn global_name(module: &Module<'_>, plan: &Plan<'_>, symbol: Symbol) -> Opti
         | Symbol::TypeDescriptor(_)
         | Symbol::StackMaps
         | Symbol::Roots
+        | Symbol::Dispatch(_)
+        | Symbol::TrapStub(_)
         | Symbol::Registration => return None,
     })
 }
@@ -790,6 +828,7 @@ pub fn code_name(module: &Module<'_>, plan: &Plan<'_>, symbol: Symbol) -> String
         Symbol::Entry(index) => adapter("entry", index),
         Symbol::ImportAdapter(index) => adapter("import", index),
         Symbol::CodeAdapter(index) => adapter("call", index),
+        Symbol::TrapStub(code) => adapter("trap", code),
         Symbol::InstantiatePart(index) => {
             let whole = global_name(module, plan, Symbol::Instantiate);
             format!("{}.{index}", whole.expect("it is global"))

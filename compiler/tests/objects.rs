@@ -98,6 +98,7 @@ fn exports_imports_and_names_are_symbols() {
             (import "env" "a b" (func $log (param i32)))
             (memory (export "memory") 1)
             (func $inner (param i32) (call $log (local.get 0)))
+            (elem declare func $inner)
             (func (export "outer") (call $inner (i32.const 1)))
             (export "again" (func $log)))"#,
         &Options {

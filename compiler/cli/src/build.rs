@@ -36,6 +36,15 @@ enum OptArgument {
     SpeedAndSize,
 }
 
+/// Whether to do something.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum YesNo {
+    #[value(name = "y")]
+    Yes,
+    #[value(name = "n")]
+    No,
+}
+
 /// Options of the compiler.
 #[derive(Args)]
 #[command(next_help_heading = "Compiler options")]
@@ -66,6 +75,9 @@ pub struct CompilerArguments {
         value_name = "LEVEL"
     )]
     opt_level: OptArgument,
+    /// Put small functions in the place of calls.
+    #[arg(long, value_enum, default_value = "y", value_name = "y|n")]
+    inline: YesNo,
     /// Bytes of the heap that a module with structures, arrays or exceptions asks for, half of
     /// which is in use at a time. [default: 67108864]
     #[arg(long, value_name = "BYTES", value_parser = gc_heap)]
@@ -125,6 +137,7 @@ impl CompilerArguments {
         };
         options.memory_base = self.memory_base.unwrap_or_default();
         options.cpu = Cpu::parse(&self.cpu);
+        options.inline = self.inline == YesNo::Yes;
         if let Some(bytes) = self.gc_heap {
             options.gc_heap = bytes;
         }

@@ -4,11 +4,12 @@
 use super::{Emitter, Placement};
 use crate::error::Error;
 use crate::module::SegmentMode;
-use crate::plan::{Base, Const, Convention, Symbol, TableStorage, global_name};
+use crate::plan::{Base, Const, Convention, Symbol, TableElement, TableStorage, global_name};
 use object::write::{StandardSection, SymbolSection};
 use object::{SymbolKind, SymbolScope};
 use wasm_aot_object::MAX_TABLE_ELEMENTS;
 use wasm_aot_object::descriptor::FUNCREF_EXTENDED;
+use wasm_aot_trap::TrapCode as Trap;
 
 /// Bytes of a global's slot, which a vector would need.
 const GLOBAL_SLOT: u64 = 16;
@@ -55,6 +56,7 @@ impl Emitter<'_> {
         }
         self.memories()?;
         self.tables_data()?;
+        self.dispatch_tables()?;
         self.globals()?;
         self.tags()?;
         for (index, data) in module.data.iter().enumerate() {
@@ -161,6 +163,30 @@ impl Emitter<'_> {
         Ok(())
     }
 
+    fn dispatch_tables(&mut self) -> Result<(), Error> {
+        let (module, plan) = (self.module, self.plan);
+        for (number, &(table, ty)) in plan.dispatch_tables.iter().enumerate() {
+            let elements = 0..plan.tables[table as usize].image.len() as u64;
+            let word = |index| {
+                let code = match plan.element(module, table, ty, index)? {
+                    TableElement::Function(function) if plan.convention == Convention::C => {
+                        plan.c_code(function)
+                    }
+                    TableElement::Function(function) => plan.own_code(module, function),
+                    TableElement::Null => Symbol::TrapStub(Trap::UninitializedElement as u32),
+                    TableElement::OtherType => {
+                        Symbol::TrapStub(Trap::IndirectCallTypeMismatch as u32)
+                    }
+                };
+                Some(Word::Address(code))
+            };
+            let words: Vec<Word> = elements.filter_map(word).collect();
+            let section = StandardSection::ReadOnlyDataWithRel;
+            self.words(Symbol::Dispatch(number as u32), section, &words)?;
+        }
+        Ok(())
+    }
+
     fn globals(&mut self) -> Result<(), Error> {
         for (index, global) in self.plan.globals.iter().enumerate() {
             let symbol = Symbol::Global(index as u32);
@@ -252,6 +278,7 @@ impl Emitter<'_> {
                     Symbol::StackMaps => "stack_maps".into(),
                     Symbol::Roots => "roots".into(),
                     Symbol::Registration => "registration".into(),
+                    Symbol::Dispatch(i) => format!("dispatch.{i}"),
                     other => unreachable!("{other:?} has a global name"),
                 };
                 self.local(symbol, &name, section, offset, size);

@@ -10,6 +10,7 @@ use crate::options::Bounds;
 use crate::plan::{Base, Convention, Symbol, TableStorage, code_name, global_name};
 use cranelift_codegen::isa::TargetIsa;
 use sha2::{Digest, Sha256};
+use wasm_aot_object::inlined::{CallRecord, StretchRecord};
 use wasm_aot_object::meta::{
     FunctionRecord, GlobalRecord, Kind, MemoryRecord, MetaBuilder, NONE, TableRecord, TagRecord,
     TypeRecord, entity, flags, type_kind,
@@ -117,11 +118,22 @@ impl Emitter<'_> {
                 frame_size: function.frame_size.into(),
                 wasm_index: index.into(),
                 type_index: ty.into(),
+                wasm_offset: self.body_offset(function.symbol).into(),
                 name: meta.intern(&name),
             };
             meta.functions.push(record);
+            inlined(&mut meta, function, placement[&function.symbol] as u32);
         }
         self.own_section(section::META, meta.finish(), meta::TEXT_DELTA_OFFSET)
+    }
+
+    /// Where the body of code is in the module.
+    fn body_offset(&self, symbol: Symbol) -> u32 {
+        let Symbol::Function(index) = symbol else {
+            return NONE;
+        };
+        let body = &self.module.bodies[index as usize - self.module.imported_functions()];
+        u32::try_from(body.range().start).unwrap_or(NONE)
     }
 
     fn name_of(&self, symbol: Symbol) -> String {
@@ -232,6 +244,23 @@ impl Emitter<'_> {
             _ => (Kind::Function, self.plan.function_type(self.module, index)),
         }
     }
+}
+
+/// What has been inlined into a function whose code begins here.
+fn inlined(meta: &mut MetaBuilder, function: &Code, start: u32) {
+    let first = meta.calls.len() as u32;
+    meta.calls
+        .extend(function.calls.iter().map(|&(offset, outer)| CallRecord {
+            wasm_offset: offset.into(),
+            outer: outer.map_or(NONE, |outer| first + outer).into(),
+        }));
+    let stretches = function.inlined.iter();
+    meta.stretches
+        .extend(stretches.map(|&(from, to, call)| StretchRecord {
+            text_offset: (start + from).into(),
+            text_size: (to - from).into(),
+            call: (first + call).into(),
+        }));
 }
 
 fn type_kind(ty: &CompositeInnerType) -> u32 {

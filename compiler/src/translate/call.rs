@@ -10,6 +10,7 @@
 use super::env::{trap_code, trusted};
 use super::exception::Callee;
 use super::{Translator, clif_type};
+use crate::error::Error;
 use crate::plan::{Convention, Symbol};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
@@ -19,7 +20,12 @@ use wasm_aot_object::descriptor;
 use wasm_aot_trap::TrapCode as Trap;
 
 impl Translator<'_, '_> {
-    pub fn call(&mut self, function: u32) {
+    /// # Errors
+    /// Where the function's body is put here, those of its translation.
+    pub fn call(&mut self, function: u32) -> Result<(), Error> {
+        if self.takes_inline(function) {
+            return self.inline(function);
+        }
         let ty = self.env.plan.function_type(self.env.module, function);
         let arguments = self.arguments(ty);
         let results = if self.is_in_try() {
@@ -32,13 +38,20 @@ impl Translator<'_, '_> {
             self.builder.inst_results(call).to_vec()
         };
         self.push_results(results, ty);
+        Ok(())
     }
 
-    pub fn call_indirect(&mut self, table: u32, type_index: u32) {
-        let reference = self.table_function(table, type_index);
+    /// # Errors
+    /// As [`Self::call`].
+    pub fn call_indirect(&mut self, table: u32, type_index: u32) -> Result<(), Error> {
         let ty = self.env.plan.type_of[type_index as usize];
+        if self.call_known(table, ty)? {
+            return Ok(());
+        }
+        let reference = self.table_function(table, type_index);
         if !self.has_tail_code(table) {
-            return self.call_reference(reference, ty, trusted());
+            self.call_reference(reference, ty, trusted());
+            return Ok(());
         }
         let arguments = self.arguments(ty);
         let signature = self.env.own_signature(&mut self.builder, ty);
@@ -46,6 +59,7 @@ impl Translator<'_, '_> {
         let results = self.result_types(ty);
         let results = self.call_catching(Callee::Indirect(signature, code), &arguments, &results);
         self.push_results(results, ty);
+        Ok(())
     }
 
     /// Whether every function of a table has an entry for tail calls: all references of a module
@@ -122,7 +136,7 @@ impl Translator<'_, '_> {
         self.builder.ins().jump(block, &arguments);
     }
 
-    fn result_types(&self, ty: u32) -> Vec<Type> {
+    pub fn result_types(&self, ty: u32) -> Vec<Type> {
         let ty = self.env.plan.types[ty as usize].function();
         ty.results().iter().map(|&ty| clif_type(ty)).collect()
     }
@@ -178,7 +192,7 @@ impl Translator<'_, '_> {
     }
 
     /// The operands that a call of this canonical type takes.
-    fn arguments(&mut self, ty: u32) -> Vec<Value> {
+    pub fn arguments(&mut self, ty: u32) -> Vec<Value> {
         self.pop_n(self.env.plan.types[ty as usize].function().params().len())
     }
 

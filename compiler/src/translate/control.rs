@@ -53,6 +53,41 @@ pub struct Control {
     stack: Vec<Value>,
     /// In unreachable code: the number of frames opened in it. `None` where reachable.
     unreachable: Option<usize>,
+    /// Loops around this place, those around an inlined body included.
+    loops: usize,
+    /// Whether this is a body in the place of a call: its results are operands of the caller.
+    inlined: bool,
+}
+
+impl Control {
+    /// For a body in the place of a call here.
+    pub fn inside(&self) -> Self {
+        Self {
+            exceptional_edges: self.exceptional_edges,
+            loops: self.loops,
+            inlined: true,
+            ..Self::default()
+        }
+    }
+
+    /// Goes on after that body has ended.
+    pub fn resume(&mut self, inner: Self) {
+        self.exceptional_edges = inner.exceptional_edges;
+        if inner.unreachable.is_some() {
+            self.unreachable = Some(0);
+        } else {
+            self.stack.extend(inner.stack);
+        }
+    }
+
+    /// Whether this is inside a frame that catches exceptions.
+    pub fn is_in_try(&self) -> bool {
+        !self.tries.is_empty()
+    }
+
+    pub fn is_in_loop(&self) -> bool {
+        self.loops > 0
+    }
 }
 
 impl Translator<'_, '_> {
@@ -165,7 +200,7 @@ impl Translator<'_, '_> {
 
     /// Whether this is inside a frame that catches exceptions.
     pub fn is_in_try(&self) -> bool {
-        !self.control.tries.is_empty()
+        self.control.is_in_try()
     }
 
     /// The clauses that an exception can reach from here, the innermost first: of several for one
@@ -215,6 +250,7 @@ impl Translator<'_, '_> {
         let header = self.block_with(&params);
         let end = self.block_with(&results);
         let arguments = self.top(params.len());
+        self.control.loops += 1;
         self.builder.ins().jump(header, &arguments);
         self.push_frame(Kind::Loop { header }, end, params.len(), results.len());
         self.builder.switch_to_block(header);
@@ -263,6 +299,10 @@ impl Translator<'_, '_> {
     }
 
     pub fn end(&mut self) {
+        if self.ends_in_line() {
+            self.control.frames.pop();
+            return;
+        }
         match &mut self.control.unreachable {
             None => self.fall_through(),
             Some(0) => {}
@@ -285,7 +325,10 @@ impl Translator<'_, '_> {
         let frame = self.control.frames.pop().expect("end has a frame");
         self.control.stack.truncate(frame.height);
         match frame.kind {
-            Kind::Loop { header } => self.builder.seal_block(header),
+            Kind::Loop { header } => {
+                self.control.loops -= 1;
+                self.builder.seal_block(header);
+            }
             Kind::Try { clauses, .. } => {
                 self.control.tries.pop();
                 self.land(&clauses);
@@ -302,10 +345,17 @@ impl Translator<'_, '_> {
         self.control
             .stack
             .extend_from_slice(self.builder.block_params(frame.end));
-        if self.control.frames.is_empty() {
+        if self.control.frames.is_empty() && !self.control.inlined {
             let results = self.pop_n(frame.results);
             self.builder.ins().return_(&results);
         }
+    }
+
+    /// Whether this is the end of an inlined body that is reached from above alone: then its
+    /// results stay where they are.
+    fn ends_in_line(&self) -> bool {
+        let frames = &self.control.frames;
+        self.control.inlined && self.is_reachable() && frames.len() == 1 && !frames[0].end_reached
     }
 
     /// Where a branch of this depth goes, and with how many operands.
@@ -375,6 +425,9 @@ impl Translator<'_, '_> {
     }
 
     pub fn return_(&mut self) {
+        if self.control.inlined {
+            return self.br(self.control.frames.len() as u32 - 1);
+        }
         let count = self.control.frames[0].results;
         let results = self.pop_n(count);
         self.builder.ins().return_(&results);

@@ -324,9 +324,13 @@ impl Translator<'_, '_> {
 
     pub fn memory_fill(&mut self, memory: u32) {
         let index64 = self.memory_plan(memory).index64;
+        let small = self.small_length(self.top_value());
         let count = self.pop_index(index64);
         let value = self.pop();
         let start = self.pop_index(index64);
+        if let Some(count) = small {
+            return self.fill_small((memory, start), value, count);
+        }
         let address = self.memory_range(memory, start, count);
         let arguments = [address, value, count];
         self.env.call_runtime(
@@ -341,9 +345,13 @@ impl Translator<'_, '_> {
         let from64 = self.memory_plan(from).index64;
         let to64 = self.memory_plan(to).index64;
         // The smaller of the two index types is that of the length.
+        let small = self.small_length(self.top_value());
         let count = self.pop_index(from64 && to64);
         let source = self.pop_index(from64);
         let destination = self.pop_index(to64);
+        if let Some(count) = small {
+            return self.copy_small((to, destination), (from, source), count);
+        }
         let source = self.memory_range(from, source, count);
         let destination = self.memory_range(to, destination, count);
         let arguments = [destination, source, count];

@@ -4,6 +4,7 @@
 //!
 //! - [`env`](self::env): how code names and reaches what is outside the function;
 //! - [`control`](self::control): blocks, branches, the operand stack, unreachable code;
+//! - [`bulk`](self::bulk): small `memory.copy` and `memory.fill`;
 //! - [`memory`](self::memory), [`table`](self::table): linear memory and tables;
 //! - [`simd`](self::simd), [`wide`](self::wide): vectors, 128-bit arithmetic;
 //! - [`heap`](self::heap), [`array`](self::array), [`casts`](self::casts): objects, run-time
@@ -11,6 +12,8 @@
 //! - [`atomic`](self::atomic): atomic accesses, wait and notify;
 //! - [`operators`](self::operators): everything else, operator by operator;
 //! - [`call`](self::call): calls of every kind, tail calls;
+//! - [`dispatch`](self::dispatch): calls through tables that never change;
+//! - [`inline`](self::inline): bodies in the place of calls;
 //! - [`exception`](self::exception): throwing and catching;
 //! - [`support`](self::support): code without a Wasm body: instantiation and trampolines;
 //! - [`adapter`](self::adapter): code between the module's convention and that of C.
@@ -18,12 +21,15 @@
 mod adapter;
 mod array;
 mod atomic;
+mod bulk;
 mod call;
 mod casts;
 mod control;
+mod dispatch;
 mod env;
 mod exception;
 mod heap;
+mod inline;
 mod memory;
 mod operators;
 mod simd;
@@ -33,17 +39,19 @@ mod wide;
 
 pub use adapter::adapter;
 pub use env::from_trap_code as trap;
+pub use inline::Places;
 pub use memory::{Displacement, MEMORIES, displacement};
-pub use support::{instantiate, trampoline};
+pub use support::{STUBS, instantiate, trampoline, trap_stub};
 
 use crate::error::Error;
 use crate::module::Module;
 use crate::plan::{Plan, Symbol};
 use control::Control;
-use cranelift_codegen::ir::{Function, InstBuilder, SourceLoc, Type, UserFuncName, types};
+use cranelift_codegen::ir::{Function, InstBuilder, Type, UserFuncName, types};
 use cranelift_codegen::isa::TargetIsa;
-use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use env::Env;
+use inline::Local;
 use wasmparser::{FunctionBody, ValType};
 
 /// The Cranelift type of a Wasm value. References are addresses.
@@ -62,10 +70,12 @@ struct Translator<'a, 'f> {
     env: Env<'a>,
     builder: FunctionBuilder<'f>,
     control: Control,
-    locals: Vec<Variable>,
+    locals: Vec<Local>,
+    inlining: inline::State,
 }
 
-/// Translates the body of the function with this index.
+/// Translates the body of the function with this index; where what has been inlined comes from is
+/// told beside it.
 ///
 /// # Errors
 /// For an operator that this compiler does not know; the body itself has been validated.
@@ -76,7 +86,7 @@ pub fn function(
     context: &mut FunctionBuilderContext,
     index: u32,
     body: &FunctionBody<'_>,
-) -> Result<Function, Error> {
+) -> Result<(Function, Places), Error> {
     let ty = plan.types[plan.function_type(module, index) as usize].function();
     let signature = env::signature(isa, ty, env::own_convention(plan));
     let name = UserFuncName::User(Symbol::Function(index).to_user());
@@ -86,11 +96,14 @@ pub fn function(
         builder: FunctionBuilder::new(&mut function, context),
         control: Control::default(),
         locals: Vec::new(),
+        inlining: inline::State::new(module, index),
     };
     translator.body(ty, body)?;
-    let Translator { builder, .. } = translator;
+    let Translator {
+        builder, inlining, ..
+    } = translator;
     builder.finalize(isa.frontend_config());
-    Ok(function)
+    Ok((function, inlining.places))
 }
 
 impl Translator<'_, '_> {
@@ -99,13 +112,21 @@ impl Translator<'_, '_> {
         self.builder.append_block_params_for_function_params(entry);
         self.builder.switch_to_block(entry);
         self.builder.seal_block(entry);
-        self.builder.set_srcloc(source(body.range().start));
+        self.set_place(body.range().start);
         for (position, &param) in ty.params().iter().enumerate() {
-            let variable = self.local(param);
             let value = self.builder.block_params(entry)[position];
-            self.builder.def_var(variable, value);
-            self.locals.push(variable);
+            let local = self.defined(param, value);
+            self.locals.push(local);
         }
+        self.rest_of_body(ty, body)
+    }
+
+    /// Translates a body whose parameters are there: its own locals, then its operators.
+    fn rest_of_body(
+        &mut self,
+        ty: &wasmparser::FuncType,
+        body: &FunctionBody<'_>,
+    ) -> Result<(), Error> {
         let mut reader = body.get_locals_reader()?;
         for _ in 0..reader.get_count() {
             let offset = reader.original_position();
@@ -115,16 +136,15 @@ impl Translator<'_, '_> {
             }
             let zero = self.zero(ty);
             for _ in 0..count {
-                let variable = self.local(ty);
-                self.builder.def_var(variable, zero);
-                self.locals.push(variable);
+                let local = self.defined(ty, zero);
+                self.locals.push(local);
             }
         }
         self.push_function_frame(ty);
         let mut operators = body.get_operators_reader()?;
         while !operators.eof() {
             let (operator, offset) = operators.read_with_offset()?;
-            self.builder.set_srcloc(source(offset));
+            self.set_place(offset);
             self.operator(&operator, offset)?;
             if self.control.exceptional_edges > exception::MAX_EXCEPTIONAL_EDGES {
                 let what = format!(
@@ -137,15 +157,6 @@ impl Translator<'_, '_> {
         Ok(())
     }
 
-    /// A variable for a parameter or local of this type.
-    fn local(&mut self, ty: ValType) -> Variable {
-        let variable = self.builder.declare_var(clif_type(ty));
-        if self.env.plan.is_heap_reference(ty) {
-            self.builder.declare_var_needs_stack_map(variable);
-        }
-        variable
-    }
-
     /// The value that a local of this type begins with.
     fn zero(&mut self, ty: ValType) -> cranelift_codegen::ir::Value {
         match ty {
@@ -155,9 +166,4 @@ impl Translator<'_, '_> {
             other => self.builder.ins().iconst(clif_type(other), 0),
         }
     }
-}
-
-/// A byte offset of the module as the code generator carries it.
-fn source(offset: u64) -> SourceLoc {
-    SourceLoc::new(u32::try_from(offset).unwrap_or(u32::MAX))
 }

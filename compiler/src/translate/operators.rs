@@ -72,12 +72,12 @@ impl Translator<'_, '_> {
             Operator::BrIf { relative_depth } => self.br_if(relative_depth),
             Operator::BrTable { ref targets } => self.br_table(targets)?,
             Operator::Return => self.return_(),
-            Operator::Call { function_index } => self.call(function_index),
+            Operator::Call { function_index } => self.call(function_index)?,
             Operator::CallIndirect {
                 type_index,
                 table_index,
             } => {
-                self.call_indirect(table_index, type_index);
+                self.call_indirect(table_index, type_index)?;
             }
             Operator::CallRef { type_index } => self.call_ref(type_index),
             Operator::ReturnCallRef { type_index } => self.return_call_ref(type_index),
@@ -105,18 +105,15 @@ impl Translator<'_, '_> {
                 self.push_made(value, ty);
             }
             Operator::LocalGet { local_index } => {
-                let value = self.builder.use_var(self.locals[local_index as usize]);
-                self.push(value);
+                self.local_get(local_index);
             }
             Operator::LocalSet { local_index } => {
                 let value = self.pop();
-                self.builder
-                    .def_var(self.locals[local_index as usize], value);
+                self.local_set(local_index, value);
             }
             Operator::LocalTee { local_index } => {
                 let value = self.pop();
-                self.builder
-                    .def_var(self.locals[local_index as usize], value);
+                self.local_set(local_index, value);
                 self.push(value);
             }
             Operator::GlobalGet { global_index } => {

@@ -2,7 +2,7 @@
 //! Code without a Wasm body: `MODULE:instantiate`, and the invoke trampolines.
 
 use super::control::Control;
-use super::env::{CALL_CONV, Env, trusted};
+use super::env::{CALL_CONV, Env, trap_code, trusted};
 use super::{Translator, clif_type};
 use crate::error::Error;
 use crate::module::{ElementItem, Module, SegmentMode};
@@ -14,6 +14,7 @@ use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use wasm_aot_object::descriptor::{FUNCREF_DESCRIPTOR_OFFSET, FUNCREF_TYPE_OFFSET};
 use wasm_aot_symbols::Runtime;
+use wasm_aot_trap::TrapCode as Trap;
 use wasmparser::ConstExpr;
 
 /// Bytes of an argument or result slot of a trampoline.
@@ -38,6 +39,7 @@ pub fn instantiate(
         builder: FunctionBuilder::new(&mut function, context),
         control: Control::default(),
         locals: Vec::new(),
+        inlining: super::inline::State::default(),
     };
     let entry = translator.builder.create_block();
     translator.builder.switch_to_block(entry);
@@ -147,7 +149,7 @@ impl Translator<'_, '_> {
                     );
                 }
             }
-            Action::Start(function) => self.call(function),
+            Action::Start(function) => self.call(function)?,
         }
         Ok(())
     }
@@ -221,6 +223,26 @@ impl Translator<'_, '_> {
         }
         Ok(self.pop())
     }
+}
+
+/// Traps that calls through a table end in by themselves.
+pub const STUBS: [Trap; 2] = [Trap::UninitializedElement, Trap::IndirectCallTypeMismatch];
+
+/// Makes code that is a trap, whatever it is called with. A report shows its caller.
+pub fn trap_stub(isa: &dyn TargetIsa, context: &mut FunctionBuilderContext, code: u32) -> Function {
+    let symbol = Symbol::TrapStub(code);
+    let name = UserFuncName::User(symbol.to_user());
+    let mut function = Function::with_name_signature(name, Signature::new(CALL_CONV));
+    let mut builder = FunctionBuilder::new(&mut function, context);
+    let entry = builder.create_block();
+    builder.switch_to_block(entry);
+    builder.seal_block(entry);
+    let trap = STUBS.into_iter().find(|&trap| trap as u32 == code);
+    builder
+        .ins()
+        .trap(trap_code(trap.expect("there is no other")));
+    builder.finalize(isa.frontend_config());
+    function
 }
 
 /// Accesses to a trampoline's slots, which are aligned as words are, not as vectors are.

@@ -47,21 +47,27 @@
 ;;;   pushq %rbp
 ;;;   movq %rsp, %rbp
 ;;; block0:
-;;;   movl %edi, %edi
-;;;   cmpq $0x4, %rdi
-;;;   jnb #trap=user4
-;;;   load_ext_name userextname0+0, %r9
-;;;   movq (%r9, %rdi, 8), %r9
-;;;   movl 8(%r9), %r10d
-;;;   cmpl $0x3b9e2df7, %r10d
-;;;   jnz #trap=user6
-;;;   movq (%r9), %r11
-;;;   call    *%r11
-;;;   jmp     label1
-;;; block1:
+;;;   movl %edi, %r8d
+;;;   testq %r8, %r8
+;;;   jz      label2; j label1
+;;; block2:
+;;;   load_ext_name userextname1+0, %rax
+;;;   movl (%rax), %ecx
+;;;   leal (%rcx, %r8), %ecx
+;;;   movl %ecx, (%rax)
+;;;   jmp     label3
+;;; block3:
+;;;   movq %rcx, %rax
 ;;;   movq %rbp, %rsp
 ;;;   popq %rbp
 ;;;   retq
+;;; block1:
+;;;   cmpq $0x4, %r8
+;;;   jnb #trap=user4
+;;;   load_ext_name userextname0+0, %rax
+;;;   movq (%rax, %r8, 8), %rax
+;;;   movl 8(%rax), %eax
+;;;   ud2
 ;;;
 ;;; aarch64
 ;;; global:
@@ -85,25 +91,24 @@
 ;;;   ret
 ;;;
 ;;; indirect:
-;;;   stp fp, lr, [sp, #-16]!
-;;;   mov fp, sp
 ;;; block0:
-;;;   mov w9, w0
-;;;   subs xzr, x9, #4
+;;;   mov w8, w0
+;;;   cbz x8, label2 ; b label1
+;;; block2:
+;;;   load_ext_name_near x12, User(userextname1)+0
+;;;   ldr w13, [x12]
+;;;   add w0, w13, w0
+;;;   str w0, [x12]
+;;;   b label3
+;;; block3:
+;;;   ret
+;;; block1:
+;;;   subs xzr, x8, #4
 ;;;   b.hs #trap=user4
 ;;;   load_ext_name_near x11, User(userextname0)+0
 ;;;   ldr x11, [x11, w0, UXTW #3]
-;;;   ldr w12, [x11, #8]
-;;;   movz w13, #11767
-;;;   movk w13, w13, #15262, LSL #16
-;;;   subs wzr, w12, w13
-;;;   b.ne #trap=user6
-;;;   ldr x13, [x11]
-;;;   blr x13
-;;;   b label1
-;;; block1:
-;;;   ldp fp, lr, [sp], #16
-;;;   ret
+;;;   ldr w11, [x11, #8]
+;;;   udf #0xc11f
 ;;;
 ;;; riscv64
 ;;; global:
@@ -133,31 +138,25 @@
 ;;;   ret
 ;;;
 ;;; indirect:
-;;;   addi sp,sp,-16
-;;;   sd ra,8(sp)
-;;;   sd fp,0(sp)
-;;;   mv fp,sp
 ;;; block0:
-;;;   slli a4,a0,32
-;;;   srli a1,a4,32
-;;;   li a5,4
-;;;   trap_if user4##(a1 uge a5)
-;;;   load_ext_name_near a2,userextname0+0
-;;;   slli a1,a1,3
-;;;   add a1,a2,a1
-;;;   ld a1,0(a1)
-;;;   lw a2,8(a1)
-;;;   lui a5,244195
-;;;   addi a3,a5,-521
-;;;   sext.w a5,a2
-;;;   sext.w a2,a3
-;;;   trap_if user6##(a5 ne a2)
-;;;   ld a1,0(a1)
-;;;   callind a1
-;;;   j label1
-;;; block1:
-;;;   ld ra,8(sp)
-;;;   ld fp,0(sp)
-;;;   addi sp,sp,16
+;;;   slli a1,a0,32
+;;;   srli a3,a1,32
+;;;   beq a3,zero,taken(label2),not_taken(label1)
+;;; block2:
+;;;   load_ext_name_near a5,userextname1+0
+;;;   lw a1,0(a5)
+;;;   addw a0,a1,a0
+;;;   sw a0,0(a5)
+;;;   j label3
+;;; block3:
 ;;;   ret
+;;; block1:
+;;;   li a4,4
+;;;   trap_if user4##(a3 uge a4)
+;;;   load_ext_name_near a4,userextname0+0
+;;;   slli a5,a3,3
+;;;   add a4,a4,a5
+;;;   ld a4,0(a4)
+;;;   lw a4,8(a4)
+;;;   udf##trap_code=user6
 ;;;

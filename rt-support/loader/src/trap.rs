@@ -102,20 +102,31 @@ impl<'a> Module<'a> {
         Some((self.meta.function_at(offset)?, offset))
     }
 
-    fn frame(&self, address: u64) -> Option<(Frame<'a>, &'a FunctionRecord, u32)> {
-        let (function, offset) = self.function(address)?;
+    /// The calls in progress at an offset in the text of a function, innermost first: those that
+    /// have been inlined there, then that of the function.
+    fn frames(self, function: &'a FunctionRecord, offset: u32) -> impl Iterator<Item = Frame<'a>> {
+        let own = function.wasm_index.get() != NONE;
+        let place = self.address_map.lookup(offset).filter(|_| own);
+        // Each place but the last lies in a body that has taken the place of the call at the next.
+        let mut outer = self.meta.inlined().calls_at(offset);
+        let mut next = Some(place);
+        core::iter::from_fn(move || {
+            let place = next?;
+            next = outer.next().map(Some);
+            let origin = place.filter(|_| next.is_some());
+            let origin = origin.and_then(|place| self.meta.function_of_body(place));
+            Some(self.frame(origin.unwrap_or(function), place))
+        })
+    }
+
+    fn frame(&self, function: &'a FunctionRecord, wasm_offset: Option<u32>) -> Frame<'a> {
         let index = function.wasm_index.get();
-        let frame = Frame {
+        Frame {
             module: self.meta.module_name(),
             function: self.meta.str(function.name),
             wasm_index: (index != NONE).then_some(index),
-            wasm_offset: if index == NONE {
-                None
-            } else {
-                self.address_map.lookup(offset)
-            },
-        };
-        Some((frame, function, offset))
+            wasm_offset,
+        }
     }
 }
 
@@ -229,8 +240,11 @@ impl<'a> Walk<'a, '_> {
                 return;
             };
             let module = (self.find)(call);
-            if let Some((frame, ..)) = module.and_then(|module| module.frame(call))
-                && !report.push(frame)
+            if let Some(module) = module
+                && let Some((function, offset)) = module.function(call)
+                && !module
+                    .frames(function, offset)
+                    .all(|frame| report.push(frame))
             {
                 return;
             }
@@ -245,7 +259,8 @@ impl<'a> Walk<'a, '_> {
     /// caller's frame pointer.
     fn innermost(&mut self, fault: &Fault, report: &mut TrapReport<'a>) -> Option<(u64, u64)> {
         let module = (self.find)(fault.pc);
-        let Some((frame, function, offset)) = module.and_then(|m| m.frame(fault.pc)) else {
+        let found = module.and_then(|module| Some((module, module.function(fault.pc)?)));
+        let Some((module, (function, offset))) = found else {
             // Host code. Where the return address of a function that has pushed nothing leads
             // into compiled code, it was called from there.
             let direct = self.outside(fault, self.convention.called);
@@ -255,13 +270,14 @@ impl<'a> Walk<'a, '_> {
             });
             return direct.or_else(|| self.caller(fault.fp));
         };
-        report.push(frame);
+        module
+            .frames(function, offset)
+            .all(|frame| report.push(frame));
         let inside = offset - function.text_offset.get();
         let place = if function.frame_size.get() == self.convention.machine.frameless_bytes() {
             self.convention.called
         } else {
-            let features = module.map_or("", |module| module.meta.cpu_features());
-            (self.convention.within)(inside, features)
+            (self.convention.within)(inside, module.meta.cpu_features())
         };
         self.outside(fault, place)
     }

@@ -27,6 +27,7 @@ extern crate std;
 
 pub mod descriptor;
 pub mod handlers;
+pub mod inlined;
 mod machine;
 pub mod meta;
 pub mod signature;
@@ -37,7 +38,7 @@ use core::fmt;
 pub use machine::Machine;
 
 /// The version of everything this crate defines. A loader refuses any other.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// The size of a WebAssembly page in bytes (core specification, "Memory Instances").
 pub const WASM_PAGE: u64 = 65_536;

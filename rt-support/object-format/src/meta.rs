@@ -3,6 +3,7 @@
 //!
 //! [`Meta::parse`] checks the whole section; afterwards every accessor is infallible.
 
+use crate::inlined::Inlined;
 use crate::{FORMAT_VERSION, FormatError, section};
 use zerocopy::little_endian::{I64, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -73,6 +74,8 @@ pub struct Header {
     globals: Array,
     tags: Array,
     functions: Array,
+    stretches: Array,
+    calls: Array,
 }
 
 /// Offset of [`Header::text_delta`] in the section, where the relocation applies.
@@ -285,8 +288,9 @@ pub struct TagRecord {
     pub symbol: Str,
 }
 
-/// A function whose code is in this object, in ascending order of `text_offset`. Trampolines and
-/// other code that the compiler made by itself are here too.
+/// A function of this object, in ascending order of `text_offset`. One without bytes of code is
+/// never called, or its body has taken the place of all calls of it. Trampolines and other code
+/// that the compiler made by itself are here too, after the module's functions.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy, Debug)]
 #[repr(C)]
 pub struct FunctionRecord {
@@ -300,6 +304,9 @@ pub struct FunctionRecord {
     pub wasm_index: U32,
     /// Index into [`Meta::types`], [`NONE`] likewise.
     pub type_index: U32,
+    /// Byte offset of its body in the Wasm module, [`NONE`] likewise. The bodies are in the order
+    /// of the functions.
+    pub wasm_offset: U32,
     /// Name for people: from the name section, or `function[N]`.
     pub name: Str,
 }
@@ -344,6 +351,7 @@ pub struct Meta<'a> {
     globals: &'a [GlobalRecord],
     tags: &'a [TagRecord],
     functions: &'a [FunctionRecord],
+    inlined: Inlined<'a>,
 }
 
 impl<'a> Meta<'a> {
@@ -389,6 +397,14 @@ impl<'a> Meta<'a> {
             globals: records(bytes, header.globals, strings)?,
             tags: records(bytes, header.tags, strings)?,
             functions: records(bytes, header.functions, strings)?,
+            inlined: Inlined::new(
+                array(
+                    bytes,
+                    header.stretches,
+                    "the metadata's list of inlined code",
+                )?,
+                array(bytes, header.calls, "the metadata's list of inlined calls")?,
+            )?,
         };
         for s in [
             header.module_name,
@@ -587,12 +603,29 @@ impl<'a> Meta<'a> {
         self.functions
     }
 
+    /// What has been inlined.
+    #[must_use]
+    pub fn inlined(&self) -> Inlined<'a> {
+        self.inlined
+    }
+
     /// The export of this name.
     #[must_use]
     pub fn export(&self, name: &str) -> Option<&'a ExportRecord> {
         self.exports
             .iter()
             .find(|export| self.str(export.name) == name)
+    }
+
+    /// The function of the module whose body has this byte offset in it: the one that an
+    /// instruction comes from, whatever function it has been inlined into.
+    #[must_use]
+    pub fn function_of_body(&self, wasm_offset: u32) -> Option<&'a FunctionRecord> {
+        let after = self
+            .functions
+            .partition_point(|f| f.wasm_offset.get() <= wasm_offset);
+        let function = self.functions.get(after.checked_sub(1)?)?;
+        (function.wasm_index.get() != NONE).then_some(function)
     }
 
     /// The function whose code covers this offset from the start of `.text`.
@@ -727,6 +760,7 @@ fn check(s: Str, strings: &str) -> Result<(), FormatError> {
 #[cfg(feature = "write")]
 mod write {
     use super::*;
+    use crate::inlined::{CallRecord, StretchRecord};
     use alloc::collections::BTreeMap;
     use alloc::string::String;
     use alloc::vec::Vec;
@@ -766,6 +800,10 @@ mod write {
         pub tags: Vec<TagRecord>,
         /// [`Meta::functions`].
         pub functions: Vec<FunctionRecord>,
+        /// [`Meta::inlined`]: the code, and the calls.
+        pub stretches: Vec<StretchRecord>,
+        /// See [`MetaBuilder::stretches`].
+        pub calls: Vec<CallRecord>,
     }
 
     impl MetaBuilder {
@@ -837,6 +875,8 @@ mod write {
             let globals = place(self.globals.as_bytes(), self.globals.len());
             let tags = place(self.tags.as_bytes(), self.tags.len());
             let functions = place(self.functions.as_bytes(), self.functions.len());
+            let stretches = place(self.stretches.as_bytes(), self.stretches.len());
+            let calls = place(self.calls.as_bytes(), self.calls.len());
             let strings = place(self.pool.as_bytes(), self.pool.len());
             bytes.resize(bytes.len().next_multiple_of(8), 0);
             let header = Header {
@@ -862,6 +902,8 @@ mod write {
                 globals,
                 tags,
                 functions,
+                stretches,
+                calls,
             };
             bytes[..size_of::<Header>()].copy_from_slice(header.as_bytes());
             bytes
@@ -913,6 +955,7 @@ mod tests {
                 frame_size: 8.into(),
                 wasm_index: (index as u32).into(),
                 type_index: 0.into(),
+                wasm_offset: (100 + 50 * index as u32).into(),
                 name,
             });
         }
@@ -933,6 +976,9 @@ mod tests {
         assert_eq!(meta.function_at(9).unwrap().wasm_index.get(), 0);
         assert!(meta.function_at(10).is_none());
         assert_eq!(meta.function_at(25).unwrap().wasm_index.get(), 1);
+        let body = |offset| meta.function_of_body(offset).map(|f| f.wasm_index.get());
+        let found = [99, 100, 149, 150, 1000].map(body);
+        assert_eq!(found, [None, Some(0), Some(0), Some(1), Some(1)]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! x86-64. Up to 32 bytes are moved by loads that overlap, all of them before the first store;
-//! longer copies by 16-byte moves in either direction, or by `rep movsb` from 1 KiB on, which
-//! processors since 2013 do in whole cache lines.
+//! longer copies by 32 bytes at a time in either direction, or by `rep movsb` from 1 KiB on, which
+//! processors since 2013 do in whole cache lines. Stores overlap likewise where memory is filled.
 
 core::arch::global_asm!(
     r#"
@@ -53,30 +53,38 @@ memmove:
     jb 6f
     cmp rdx, 1024
     jae 5f
-    /* forwards: the last 16 bytes are loaded before anything is stored */
-    movups xmm1, [rsi + rdx - 16]
-    lea r8, [rdi + rdx - 16]
+    /* forwards: the last 32 bytes are loaded before anything is stored */
+    movups xmm2, [rsi + rdx - 32]
+    movups xmm3, [rsi + rdx - 16]
+    lea r8, [rdi + rdx - 32]
 2:  movups xmm0, [rsi]
-    add rsi, 16
+    movups xmm1, [rsi + 16]
+    add rsi, 32
     movups [rdi], xmm0
-    add rdi, 16
+    movups [rdi + 16], xmm1
+    add rdi, 32
     cmp rdi, r8
     jb 2b
-    movups [r8], xmm1
+    movups [r8], xmm2
+    movups [r8 + 16], xmm3
     ret
 5:  mov rcx, rdx
     rep movsb
     ret
-6:  /* the target begins inside the source: backwards; the first 16 bytes are loaded first */
+6:  /* the target begins inside the source: backwards; the first 32 bytes are loaded first */
     test rcx, rcx
     je 7b
-    movups xmm1, [rsi]
+    movups xmm2, [rsi]
+    movups xmm3, [rsi + 16]
 2:  movups xmm0, [rsi + rdx - 16]
+    movups xmm1, [rsi + rdx - 32]
     movups [rdi + rdx - 16], xmm0
-    sub rdx, 16
-    cmp rdx, 16
+    movups [rdi + rdx - 32], xmm1
+    sub rdx, 32
+    cmp rdx, 32
     ja 2b
-    movups [rdi], xmm1
+    movups [rdi], xmm2
+    movups [rdi + 16], xmm3
     ret
     .size memcpy, . - memcpy
     .size memmove, . - memmove
@@ -85,8 +93,50 @@ memmove:
     .type memset, @function
     .p2align 5
 memset:
-    mov r8, rdi
-    movzx eax, sil
+    mov rax, rdi
+    movzx ecx, sil
+    movabs r8, 0x0101010101010101
+    imul rcx, r8
+    cmp rdx, 16
+    jb 3f
+    movq xmm0, rcx
+    punpcklqdq xmm0, xmm0
+    cmp rdx, 1024
+    jae 5f
+    lea r8, [rdi + rdx - 16]
+    cmp rdx, 32
+    jbe 4f
+    lea r9, [rdi + rdx - 32]
+2:  movups [rdi], xmm0
+    movups [rdi + 16], xmm0
+    add rdi, 32
+    cmp rdi, r9
+    jb 2b
+    movups [r9], xmm0
+    movups [r8], xmm0
+    ret
+4:  movups [rdi], xmm0
+    movups [r8], xmm0
+    ret
+3:  cmp edx, 8
+    jae 8f
+    cmp edx, 4
+    jae 9f
+    test edx, edx
+    je 7f
+    mov [rdi], cl
+    mov [rdi + rdx - 1], cl
+    shr edx, 1
+    mov [rdi + rdx], cl
+7:  ret
+8:  mov [rdi], rcx
+    mov [rdi + rdx - 8], rcx
+    ret
+9:  mov [rdi], ecx
+    mov [rdi + rdx - 4], ecx
+    ret
+5:  mov r8, rax
+    mov eax, ecx
     mov rcx, rdx
     rep stosb
     mov rax, r8
