@@ -11,7 +11,7 @@ mod live;
 use crate::error::Error;
 use crate::inline::Inlining;
 use crate::module::Module;
-use crate::optimize::{self, Memories};
+use crate::optimize::{self, Memories, Vectorizer};
 use crate::plan::{self, Convention, Plan, Symbol};
 use crate::progress::{FunctionTimes, Progress};
 use crate::translate::{self, Places};
@@ -297,7 +297,12 @@ impl Worker {
             region: translate::MEMORIES,
             limit: plan::memory_limit(&plan.memories),
         };
-        self.optimized(isa, memories).map_err(|error| {
+        let vectorizer = match symbol {
+            Symbol::Function(_) => Vectorizer::new(plan, plan.options, isa),
+            _ => None,
+        };
+        let optimized = self.optimized(isa, memories, vectorizer);
+        optimized.map_err(|error| {
             let (index, name) = match symbol {
                 Symbol::Function(index) => (index, module.function_name(index)),
                 _ => (u32::MAX, "code made by the compiler".into()),
@@ -315,9 +320,11 @@ impl Worker {
         &mut self,
         isa: &dyn TargetIsa,
         memories: Memories,
+        vectorizer: Option<Vectorizer<'_>>,
     ) -> CodegenResult<CompiledCode> {
         let start = Instant::now();
-        optimize::function(&mut self.context, isa, &mut self.control, memories)?;
+        let (context, control) = (&mut self.context, &mut self.control);
+        optimize::function(context, isa, control, memories, vectorizer)?;
         self.times.optimize = start.elapsed();
         let start = Instant::now();
         let compiled = isa.compile_function(

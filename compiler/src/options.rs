@@ -59,6 +59,8 @@ pub struct Options {
     pub opt_level: OptLevel,
     /// Put small bodies in the place of calls.
     pub inline: bool,
+    /// Let loops run as vectors, where the target has them and `opt_level` is for speed.
+    pub vectorize: bool,
     /// Bytes of the heap that a module with structures, arrays or exceptions asks for. Half of
     /// it is in use at a time.
     pub gc_heap: u64,
@@ -77,6 +79,7 @@ impl Default for Options {
             cpu: Cpu::Baseline,
             opt_level: OptLevel::default(),
             inline: true,
+            vectorize: true,
             gc_heap: DEFAULT_GC_HEAP,
             verify: cfg!(debug_assertions),
         }

@@ -78,6 +78,9 @@ pub struct CompilerArguments {
     /// Put small functions in the place of calls.
     #[arg(long, value_enum, default_value = "y", value_name = "y|n")]
     inline: YesNo,
+    /// Let simple innermost loops run as vectors of 128 bits (x86_64, aarch64; only with `-O 2`).
+    #[arg(long, value_enum, default_value = "y", value_name = "y|n")]
+    vectorize: YesNo,
     /// Bytes of the heap that a module with structures, arrays or exceptions asks for, half of
     /// which is in use at a time. [default: 67108864]
     #[arg(long, value_name = "BYTES", value_parser = gc_heap)]
@@ -138,6 +141,7 @@ impl CompilerArguments {
         options.memory_base = self.memory_base.unwrap_or_default();
         options.cpu = Cpu::parse(&self.cpu);
         options.inline = self.inline == YesNo::Yes;
+        options.vectorize = self.vectorize == YesNo::Yes;
         if let Some(bytes) = self.gc_heap {
             options.gc_heap = bytes;
         }

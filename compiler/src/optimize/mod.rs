@@ -7,6 +7,7 @@
 //! - [`loops`](self::loops): natural loops, induction variables, how often a loop goes round;
 //! - [`range`](self::range): between what bounds an integer is;
 //! - [`affine`](self::affine): integers as sums without wrap;
+//! - [`vectorize`](self::vectorize): loops that run as vectors;
 //! - [`bits`](self::bits): masks that mask nothing go;
 //! - [`checks`](self::checks): comparisons with a memory's length that follow from others go;
 //! - [`addresses`](self::addresses): addresses as sums of 64 bits;
@@ -31,6 +32,7 @@ mod loops;
 mod params;
 mod range;
 mod symbols;
+mod vectorize;
 mod widen;
 
 pub use addresses::Memories;
@@ -39,6 +41,7 @@ use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::settings::OptLevel;
 use cranelift_codegen::{CodegenResult, Context};
 use target_lexicon::Architecture;
+pub use vectorize::Vectorizer;
 
 /// Optimizes the function; afterwards its dominator tree is that of the result.
 ///
@@ -50,6 +53,7 @@ pub fn function(
     isa: &dyn TargetIsa,
     control: &mut ControlPlane,
     memories: Memories,
+    vectorizer: Option<Vectorizer<'_>>,
 ) -> CodegenResult<()> {
     context.verify_if(isa)?;
     context.compute_cfg();
@@ -62,6 +66,11 @@ pub fn function(
     }
     params::remove_redundant(context);
     context.func.dfg.resolve_all_aliases();
+    if vectorizer.is_some_and(|vectorizer| vectorizer.function(&mut context.func)) {
+        context.compute_cfg();
+        context.compute_domtree();
+        context.verify_if(isa)?;
+    }
     checks::remove_implied(context);
     bits::remove_masks(context);
     context.func.dfg.resolve_all_aliases();

@@ -6,9 +6,10 @@ use crate::isa;
 use crate::module::Module;
 use crate::plan::{Convention, Plan, Symbol};
 use crate::translate::clif_type;
+use cranelift_codegen::cursor::FuncCursor;
 use cranelift_codegen::ir::{
-    AbiParam, ExtFuncData, ExternalName, FuncRef, GlobalValue, GlobalValueData, InstBuilder,
-    MemFlagsData, SigRef, Signature, TrapCode, Type, Value, types,
+    AbiParam, ExtFuncData, ExternalName, FuncRef, Function, GlobalValue, GlobalValueData,
+    InstBuilder, MemFlagsData, SigRef, Signature, TrapCode, Type, Value, types,
 };
 use cranelift_codegen::isa::{CallConv, TargetIsa};
 use cranelift_frontend::FunctionBuilder;
@@ -195,15 +196,8 @@ impl<'a> Env<'a> {
     /// The address of something in the instance's data, or in that of another.
     pub fn address(&mut self, builder: &mut FunctionBuilder<'_>, symbol: Symbol) -> Value {
         let value = *self.addresses.entry(symbol).or_insert_with(|| {
-            let name = builder
-                .func
-                .declare_imported_user_function(symbol.to_user());
-            builder.create_global_value(GlobalValueData::Symbol {
-                name: ExternalName::user(name),
-                offset: 0.into(),
-                colocated: is_near(self.plan, symbol),
-                tls: false,
-            })
+            let data = symbol_data(self.plan, builder.func, symbol);
+            builder.create_global_value(data)
         });
         builder.ins().symbol_value(types::I64, value)
     }
@@ -212,6 +206,24 @@ impl<'a> Env<'a> {
     pub fn require(&mut self, builder: &mut FunctionBuilder<'_>, condition: Value, trap: Trap) {
         builder.ins().trapz(condition, trap_code(trap));
     }
+}
+
+/// How a function refers to something in the instance's data, or in that of another.
+fn symbol_data(plan: &Plan<'_>, func: &mut Function, symbol: Symbol) -> GlobalValueData {
+    let name = func.declare_imported_user_function(symbol.to_user());
+    GlobalValueData::Symbol {
+        name: ExternalName::user(name),
+        offset: 0.into(),
+        colocated: is_near(plan, symbol),
+        tls: false,
+    }
+}
+
+/// The address of such a thing, in a function that has been translated.
+pub fn symbol_address(plan: &Plan<'_>, at: &mut FuncCursor<'_>, symbol: Symbol) -> Value {
+    let data = symbol_data(plan, at.func, symbol);
+    let global = at.func.create_global_value(data);
+    at.ins().symbol_value(types::I64, global)
 }
 
 /// Whether the symbol is certainly within 2 GiB of the code: in the same object.

@@ -38,7 +38,7 @@ mod table;
 mod wide;
 
 pub use adapter::adapter;
-pub use env::from_trap_code as trap;
+pub use env::{from_trap_code as trap, symbol_address};
 pub use inline::Places;
 pub use memory::{Displacement, MEMORIES, displacement};
 pub use support::{STUBS, instantiate, trampoline, trap_stub};
