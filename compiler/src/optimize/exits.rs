@@ -15,6 +15,7 @@ use cranelift_codegen::ir::{
 use cranelift_codegen::ir::{Value, ValueDef};
 
 use super::range::{constant, mask};
+use std::cmp::Ordering;
 
 /// Rewrites the branches back to the headers of all loops.
 pub fn compare_new_values(context: &mut Context) {
@@ -66,7 +67,10 @@ fn rewrite(func: &mut Function, header: Block, latch: Block) -> Option<()> {
     if func.layout.inst_block(sum) != Some(latch) {
         return None;
     }
-    move_before(func, sum, compare, param, step);
+    // Where it stands before already, its uses may do so too.
+    if func.layout.pp_cmp(sum, compare) == Ordering::Greater {
+        move_before(func, sum, compare, param, step);
+    }
     let mut cursor = FuncCursor::new(func).at_inst(compare);
     cursor.use_srcloc(compare);
     let tested = match reduced {
