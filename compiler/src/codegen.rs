@@ -413,6 +413,8 @@ fn positions(compiled: &CompiledCode, places: &Places) -> Vec<(u32, u32)> {
     if (end as usize) < compiled.buffer.data().len() {
         put(end, NO_WASM_OFFSET);
     }
+    // All functions' maps are kept until the object is laid out.
+    positions.shrink_to_fit();
     positions
 }
 

@@ -262,8 +262,10 @@ impl Emitter<'_> {
 
     /// The trap table and the address map.
     fn tables(&mut self, functions: &[Code], placement: &Placement) -> Result<(), Error> {
-        let mut traps = Vec::new();
-        let mut positions: Vec<(u32, u32)> = Vec::new();
+        // Exactly as large as they can be: in large modules these are the longest lists there are.
+        let sum = |length: fn(&Code) -> usize| functions.iter().map(length).sum();
+        let mut traps = Vec::with_capacity(sum(|function| function.traps.len()));
+        let mut positions = Vec::with_capacity(sum(|function| function.positions.len()));
         for function in functions {
             let start = placement[&function.symbol] as u32;
             traps.extend(
@@ -276,7 +278,10 @@ impl Emitter<'_> {
                 // Instantiation and trampolines have no place in the module.
                 let known = matches!(function.symbol, Symbol::Function(_));
                 let wasm = if known { wasm } else { NO_WASM_OFFSET };
-                if positions.last().is_none_or(|last| last.1 != wasm) {
+                if positions
+                    .last()
+                    .is_none_or(|last: &(u32, u32)| last.1 != wasm)
+                {
                     positions.push((start + offset, wasm));
                 }
             }

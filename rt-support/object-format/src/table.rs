@@ -208,37 +208,52 @@ mod write {
     use super::*;
     use alloc::vec::Vec;
 
-    fn encode(magic: [u8; 4], offsets: &[u32], values: &[u8]) -> Vec<u8> {
+    /// A table: the header, the offsets, then the value of each with `put`. Written in one pass
+    /// into one allocation, because the tables of large modules are large.
+    fn encode<T>(
+        magic: [u8; 4],
+        entries: &[(u32, T)],
+        value_bytes: usize,
+        put: impl Fn(&mut Vec<u8>, &T),
+    ) -> Vec<u8> {
         let header = TableHeader {
             magic,
             version: FORMAT_VERSION.into(),
             text_delta: 0.into(),
-            count: u32::try_from(offsets.len())
+            count: u32::try_from(entries.len())
                 .expect("text is below 4 GiB")
                 .into(),
             reserved: 0.into(),
         };
-        let mut bytes = Vec::from(header.as_bytes());
-        bytes.extend(offsets.iter().flat_map(|o| o.to_le_bytes()));
-        bytes.extend_from_slice(values);
-        bytes.resize(bytes.len().next_multiple_of(8), 0);
+        let header = header.as_bytes();
+        let length = header.len() + entries.len() * (size_of::<u32>() + value_bytes);
+        let length = length.next_multiple_of(8);
+        let mut bytes = Vec::with_capacity(length);
+        bytes.extend_from_slice(header);
+        for (offset, _) in entries {
+            bytes.extend_from_slice(&offset.to_le_bytes());
+        }
+        for (_, value) in entries {
+            put(&mut bytes, value);
+        }
+        bytes.resize(length, 0);
         bytes
     }
 
     /// The bytes of [`section::TRAPS`]. `entries` ascend strictly by offset.
     #[must_use]
     pub fn trap_table(entries: &[(u32, TrapCode)]) -> Vec<u8> {
-        let offsets: Vec<u32> = entries.iter().map(|e| e.0).collect();
-        let codes: Vec<u8> = entries.iter().map(|e| e.1 as u8).collect();
-        encode(TRAPS_MAGIC, &offsets, &codes)
+        encode(TRAPS_MAGIC, entries, 1, |bytes, code| {
+            bytes.push(*code as u8)
+        })
     }
 
     /// The bytes of [`section::ADDRESS_MAP`]. `entries` ascend strictly by code offset.
     #[must_use]
     pub fn address_map(entries: &[(u32, u32)]) -> Vec<u8> {
-        let offsets: Vec<u32> = entries.iter().map(|e| e.0).collect();
-        let wasm: Vec<u8> = entries.iter().flat_map(|e| e.1.to_le_bytes()).collect();
-        encode(MAP_MAGIC, &offsets, &wasm)
+        encode(MAP_MAGIC, entries, size_of::<u32>(), |bytes, wasm| {
+            bytes.extend_from_slice(&wasm.to_le_bytes());
+        })
     }
 }
 #[cfg(feature = "write")]
