@@ -31,13 +31,19 @@ fn share() -> PathBuf {
 }
 
 fn run(machine: Machine, opt_level: OptLevel, script: &str) -> Report {
+    let options = Options {
+        target: machine,
+        cpu: engine::processor(machine),
+        opt_level,
+        ..Options::default()
+    };
+    run_with(options, script)
+}
+
+fn run_with(options: Options, script: &str) -> Report {
+    let machine = options.target;
     let config = Config {
-        options: Options {
-            target: machine,
-            cpu: engine::processor(machine),
-            opt_level,
-            ..Options::default()
-        },
+        options,
         engine: Engine::built(&share(), machine, Duration::from_secs(60)),
     };
     spec_tests::run(script, &config)
@@ -164,6 +170,8 @@ fn frames_are_as_large_as_the_metadata_says() {
             let options = Options {
                 target: machine,
                 cpu: engine::processor(machine),
+                // Each call is to have a frame.
+                inline: false,
                 ..Options::default()
             };
             let object = wasm_aot_compiler::compile(module.as_bytes(), &options).unwrap();
@@ -174,7 +182,7 @@ fn frames_are_as_large_as_the_metadata_says() {
                 (assert_exhaustion (invoke "recurse" (i64.const 0)) "call stack exhausted")
                 (assert_return (get "depth") (i32.const 0))"#
             );
-            let report = run(machine, OptLevel::Speed, &script);
+            let report = run_with(options, &script);
             let message = message(&report);
             let depth = message.rsplit("i32:").next().unwrap();
             let depth: u64 = depth.trim().parse().unwrap();

@@ -5,6 +5,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use testsuite::case::app;
@@ -12,6 +13,9 @@ use testsuite::tools;
 
 /// How long the server may take to be there.
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// Held by a test from choosing a port to its end: the other one's could be the same.
+static PORTS: Mutex<()> = Mutex::new(());
 
 fn connect(port: u16, server: &mut Child) -> TcpStream {
     let begin = Instant::now();
@@ -46,6 +50,7 @@ fn run() -> Command {
 
 #[test]
 fn the_command_listens() {
+    let _ports = PORTS.lock();
     // Free a moment ago; if somebody else takes it meanwhile the command says so.
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = free.local_addr().unwrap().port();
@@ -64,6 +69,7 @@ fn the_command_listens() {
 
 #[test]
 fn a_socket_is_inherited() {
+    let _ports = PORTS.lock();
     // As a service manager does: the socket is descriptor 3, the variables say so.
     let script = "import os, socket, sys\n\
         s = socket.create_server(('127.0.0.1', 0))\n\
