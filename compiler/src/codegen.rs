@@ -11,8 +11,8 @@ mod live;
 use crate::error::Error;
 use crate::inline::Inlining;
 use crate::module::Module;
-use crate::optimize::{self, Memories, Vectorizer};
-use crate::plan::{self, Convention, Plan, Symbol};
+use crate::optimize::{self, Passes};
+use crate::plan::{Convention, Plan, Symbol};
 use crate::progress::{FunctionTimes, Progress};
 use crate::translate::{self, Places};
 use cranelift_codegen::Context;
@@ -137,6 +137,7 @@ pub fn compile(
     if !plan.dispatch_tables.is_empty() {
         symbols.extend(translate::STUBS.map(|trap| Symbol::TrapStub(trap as u32)));
     }
+    let passes = Passes::new(plan, isa);
     let gate = Gate::new();
     let all = |symbols: Vec<Symbol>| {
         progress.expect(symbols.len());
@@ -149,7 +150,7 @@ pub fn compile(
                     _ => 0,
                 };
                 let _pass = gate.enter(memory);
-                let code = worker.compile(module, plan, isa, symbol);
+                let code = worker.compile(module, plan, isa, passes, symbol);
                 progress.compiled(worker.times);
                 code
             })
@@ -209,10 +210,11 @@ pub fn listing(module: &Module<'_>, plan: &Plan<'_>, isa: &dyn TargetIsa) -> Res
         listing: true,
         ..Worker::default()
     };
+    let passes = Passes::new(plan, isa);
     let mut text = String::new();
     let first = module.imported_functions() as u32;
     for index in (first..).take(module.bodies.len()) {
-        let compiled = worker.machine_code(module, plan, isa, Symbol::Function(index))?;
+        let compiled = worker.machine_code(module, plan, isa, passes, Symbol::Function(index))?;
         let code = compiled.vcode.expect("it was asked for");
         let name = module.function_name(index);
         writeln!(text, "{name}:\n{code}").expect("strings are writable");
@@ -266,9 +268,10 @@ impl Worker {
         module: &Module<'_>,
         plan: &Plan<'_>,
         isa: &dyn TargetIsa,
+        passes: Passes<'_>,
         symbol: Symbol,
     ) -> Result<Code, Error> {
-        let compiled = self.machine_code(module, plan, isa, symbol)?;
+        let compiled = self.machine_code(module, plan, isa, passes, symbol)?;
         let machine = plan.options.target;
         let places = std::mem::take(&mut self.places);
         let function = &self.context.func;
@@ -281,6 +284,7 @@ impl Worker {
         module: &Module<'_>,
         plan: &Plan<'_>,
         isa: &dyn TargetIsa,
+        passes: Passes<'_>,
         symbol: Symbol,
     ) -> Result<CompiledCode, Error> {
         self.context.clear();
@@ -292,17 +296,7 @@ impl Worker {
         self.context.func = translated
             // A function that was given up left its blocks and variables behind.
             .inspect_err(|_| self.builder = FunctionBuilderContext::new())?;
-        let memories = Memories {
-            machine: plan.options.target,
-            region: translate::MEMORIES,
-            limit: plan::memory_limit(&plan.memories),
-        };
-        let vectorizer = match symbol {
-            Symbol::Function(_) => Vectorizer::new(plan, plan.options, isa),
-            _ => None,
-        };
-        let optimized = self.optimized(isa, memories, vectorizer);
-        optimized.map_err(|error| {
+        self.optimized(isa, passes).map_err(|error| {
             let (index, name) = match symbol {
                 Symbol::Function(index) => (index, module.function_name(index)),
                 _ => (u32::MAX, "code made by the compiler".into()),
@@ -319,12 +313,11 @@ impl Worker {
     fn optimized(
         &mut self,
         isa: &dyn TargetIsa,
-        memories: Memories,
-        vectorizer: Option<Vectorizer<'_>>,
+        passes: Passes<'_>,
     ) -> CodegenResult<CompiledCode> {
         let start = Instant::now();
         let (context, control) = (&mut self.context, &mut self.control);
-        optimize::function(context, isa, control, memories, vectorizer)?;
+        optimize::function(context, isa, control, passes)?;
         self.times.optimize = start.elapsed();
         let start = Instant::now();
         let compiled = isa.compile_function(

@@ -14,7 +14,7 @@ use crate::effort::Effort;
 use crate::module::Module;
 use crate::options::{OptLevel, Options};
 use std::collections::BTreeMap;
-use wasmparser::{ExternalKind, Operator};
+use wasmparser::Operator;
 
 /// Entities (see [`crate::effort`]) of a body that is about as small as its call.
 const TINY: u64 = 36;
@@ -167,12 +167,13 @@ pub fn budget(caller: Effort) -> u64 {
 /// Defined functions that something else than calls leads to.
 fn kept(module: &Module<'_>) -> Vec<bool> {
     let mut kept = vec![false; module.bodies.len()];
-    let exported = module.exports.iter();
-    let exported = exported.filter(|export| export.kind == ExternalKind::Func);
-    let exported = exported.map(|export| export.index);
     let references = module.uses.function_references.iter().copied();
     let imported = module.imported_functions() as u32;
-    for function in exported.chain(references).chain(module.start) {
+    for function in module
+        .exported_functions()
+        .chain(references)
+        .chain(module.start)
+    {
         if let Some(defined) = function.checked_sub(imported) {
             kept[defined as usize] = true;
         }

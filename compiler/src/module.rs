@@ -490,6 +490,15 @@ impl<'a> Module<'a> {
         self.functions.len() - self.bodies.len()
     }
 
+    /// The functions that are exported, as often as they are.
+    pub fn exported_functions(&self) -> impl Iterator<Item = u32> {
+        let functions = self
+            .exports
+            .iter()
+            .filter(|export| export.kind == ExternalKind::Func);
+        functions.map(|export| export.index)
+    }
+
     /// The name of a tag for people: that of the name section, or of its import or export.
     pub fn tag_name(&self, index: u32) -> String {
         match self.tag_names[index as usize] {

@@ -357,13 +357,9 @@ impl<'o> Plan<'o> {
         let open = functions.filter(|&function| plan.is_open_import(module, function));
         plan.actions = open.map(Action::ImportedReference).collect();
         plan.globals(module);
-        for export in module
-            .exports
-            .iter()
-            .filter(|e| e.kind == ExternalKind::Func)
-        {
-            plan.trampolines
-                .insert(plan.type_of[module.functions[export.index as usize].ty as usize]);
+        for function in module.exported_functions() {
+            let ty = plan.function_type(module, function);
+            plan.trampolines.insert(ty);
         }
         plan.segments(module);
         plan.decide_dispatch(module);
@@ -378,9 +374,8 @@ impl<'o> Plan<'o> {
         if self.convention == Convention::C {
             return;
         }
-        let functions = |e: &&crate::module::Export<'_>| e.kind == ExternalKind::Func;
-        let exported = module.exports.iter().filter(functions).map(|e| e.index);
-        let called = exported.chain(self.funcrefs.iter().copied());
+        let called = module.exported_functions();
+        let called = called.chain(self.funcrefs.iter().copied());
         let defined = |i: &u32| module.functions[*i as usize].import.is_none();
         self.entries = called.filter(defined).collect();
     }

@@ -5,7 +5,6 @@ use super::{Code, Target};
 use crate::module::Module;
 use crate::plan::{Plan, Symbol};
 use std::collections::{BTreeMap, BTreeSet};
-use wasmparser::ExternalKind;
 
 /// Functions of the module that code leads to, of those with a property.
 pub fn called(
@@ -31,10 +30,9 @@ pub fn drop_unreachable(module: &Module<'_>, plan: &Plan<'_>, codes: &mut [Code]
         .enumerate()
         .map(|(index, code)| (code.symbol, index))
         .collect();
-    let exported = module.exports.iter();
-    let exported = exported.filter(|export| export.kind == ExternalKind::Func);
-    let exported = exported.map(|export| export.index);
-    let kept = exported.chain(plan.funcrefs.iter().copied());
+    let kept = module
+        .exported_functions()
+        .chain(plan.funcrefs.iter().copied());
     let kept = kept.filter_map(|function| place.get(&Symbol::Function(function)).copied());
     let own = |code: &Code| !matches!(code.symbol, Symbol::Function(_));
     let mut live: Vec<bool> = codes.iter().map(own).collect();

@@ -127,7 +127,8 @@ fn extended(func: &Function, value: Value) -> Option<Value> {
     extension(func, inst)
 }
 
-fn extension(func: &Function, inst: Inst) -> Option<Value> {
+/// The same of an instruction.
+pub fn extension(func: &Function, inst: Inst) -> Option<Value> {
     match func.dfg.insts[inst] {
         InstructionData::Unary {
             opcode: Opcode::Uextend,

@@ -6,6 +6,7 @@
 //! may have is found for all values together, so that what goes round a loop is seen as well.
 
 use super::edges::Edges;
+use super::range::{constant, mask, ones};
 use cranelift_codegen::Context;
 use cranelift_codegen::entity::SecondaryMap;
 use cranelift_codegen::ir::{
@@ -65,27 +66,12 @@ fn masks(func: &Function) -> Vec<(Inst, Value, u64)> {
     masks
 }
 
-fn constant(func: &Function, value: Value) -> Option<u64> {
-    match func.dfg.insts[func.dfg.value_def(value).inst()?] {
-        InstructionData::UnaryImm {
-            opcode: Opcode::Iconst,
-            imm,
-        } => Some(imm.bits() as u64 & all(func.dfg.value_type(value))),
-        _ => None,
-    }
-}
-
 /// All bits of a type; of what is no integer of at most 64 bits, more than are looked at.
 fn all(ty: Type) -> u64 {
     match ty.bits() {
-        bits @ 1..=64 => u64::MAX >> (64 - bits),
+        1..=64 => mask(ty),
         _ => u64::MAX,
     }
-}
-
-/// All bits up to the highest one.
-fn below(high: u64) -> u64 {
-    u64::MAX.checked_shr(high.leading_zeros()).unwrap_or(0)
 }
 
 impl Bits {
@@ -180,7 +166,7 @@ impl Bits {
             Opcode::Ishl => arg(0) << shift()?,
             Opcode::Ushr => arg(0) >> shift()?,
             Opcode::Sshr => Some(arg(0)).filter(|&bits| unsigned(bits))? >> shift()?,
-            Opcode::Iadd => below(arg(0).checked_add(arg(1)).filter(|&sum| sum <= all(ty))?),
+            Opcode::Iadd => ones(arg(0).checked_add(arg(1)).filter(|&sum| sum <= all(ty))?),
             _ => return None,
         })
     }

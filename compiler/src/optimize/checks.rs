@@ -10,6 +10,7 @@
 //! What is looked for is what `translate/memory.rs` makes for a length that can change:
 //! `trapnz(index + past > load(length))`.
 
+use super::range::constant;
 use cranelift_codegen::Context;
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -130,13 +131,7 @@ fn check(func: &Function, inst: Inst) -> Option<Check> {
     else {
         return None;
     };
-    let &InstructionData::UnaryImm {
-        opcode: Opcode::Iconst,
-        imm: past,
-    } = definition(past)?
-    else {
-        return None;
-    };
+    let past = constant(func, past)?;
     // Of an index of 64 bits, whose sum with a constant can wrap, nothing is concluded.
     let &InstructionData::Unary {
         opcode: Opcode::Uextend,
@@ -145,11 +140,11 @@ fn check(func: &Function, inst: Inst) -> Option<Check> {
     else {
         return None;
     };
-    let in_memory = dfg.value_type(narrow) == types::I32 && (1..1 << 33).contains(&past.bits());
+    let in_memory = dfg.value_type(narrow) == types::I32 && (1..1 << 33).contains(&past);
     let key = (narrow, memory_of_length(func, length)?);
     in_memory.then_some(Check {
         key,
-        past: past.bits() as u64,
+        past,
         index,
         length,
     })

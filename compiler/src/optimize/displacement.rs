@@ -5,9 +5,9 @@
 //! becomes an operand of another instruction.
 
 use super::range::constant;
-use crate::translate::{Displacement, displacement};
+use crate::translate::{Displacement, displacement, extended_bytes};
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
-use cranelift_codegen::ir::{Function, Inst, InstBuilder, InstructionData, Opcode, Value, types};
+use cranelift_codegen::ir::{Function, Inst, InstBuilder, InstructionData, Opcode, Value};
 use wasm_aot_object::Machine;
 
 /// Moves what can be moved of the address of an access to a linear memory.
@@ -27,9 +27,11 @@ pub fn fold(func: &mut Function, machine: Machine, inst: Inst, address: Value) -
     let fits = match machine {
         Machine::X86_64 => true,
         _ => {
-            let bytes = u64::from(bytes(func, inst));
             let total = u64::try_from(total).ok()?;
-            matches!(displacement(machine, total, bytes), Displacement::Beside(_))
+            matches!(
+                displacement(machine, total, bytes(func, inst)),
+                Displacement::Beside(_)
+            )
         }
     };
     let total = i32::try_from(total).ok().filter(|_| fits)?;
@@ -75,19 +77,16 @@ fn sum(func: &Function, value: Value) -> Option<(Value, i64)> {
 }
 
 /// How wide an access is.
-fn bytes(func: &Function, inst: Inst) -> u32 {
+fn bytes(func: &Function, inst: Inst) -> u64 {
     match func.dfg.insts[inst].opcode() {
-        Opcode::Uload8 | Opcode::Sload8 | Opcode::Istore8 => 1,
-        Opcode::Uload16 | Opcode::Sload16 | Opcode::Istore16 => 2,
-        Opcode::Uload32 | Opcode::Sload32 | Opcode::Istore32 => 4,
         Opcode::Load => {
             let result = func.dfg.first_result(inst);
-            func.dfg.value_type(result).bytes()
+            func.dfg.value_type(result).bytes().into()
         }
         Opcode::Store => {
             let stored = func.dfg.inst_args(inst)[0];
-            func.dfg.value_type(stored).bytes()
+            func.dfg.value_type(stored).bytes().into()
         }
-        _ => types::I8.bytes(),
+        narrow => extended_bytes(narrow),
     }
 }

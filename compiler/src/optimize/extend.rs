@@ -15,6 +15,7 @@
 //!
 //! This comes after Cranelift's optimizer, which would undo it.
 
+use super::addresses::extension;
 use super::edges::{Edge, Edges};
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::entity::SecondaryMap;
@@ -81,14 +82,8 @@ fn extensions(func: &Function) -> Vec<(Inst, Value)> {
     let mut found = Vec::new();
     for block in func.layout.blocks() {
         for inst in func.layout.block_insts(block) {
-            if let InstructionData::Unary {
-                opcode: Opcode::Uextend,
-                arg,
-            } = func.dfg.insts[inst]
-                && func.dfg.value_type(arg) == NARROW
-                && func.dfg.value_type(func.dfg.first_result(inst)) == WIDE
-            {
-                found.push((inst, func.dfg.resolve_aliases(arg)));
+            if let Some(narrow) = extension(func, inst) {
+                found.push((inst, narrow));
             }
         }
     }

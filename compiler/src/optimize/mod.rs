@@ -35,13 +35,36 @@ mod symbols;
 mod vectorize;
 mod widen;
 
-pub use addresses::Memories;
+use crate::plan::{self, Plan};
+use crate::translate;
+use addresses::Memories;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::settings::OptLevel;
 use cranelift_codegen::{CodegenResult, Context};
 use target_lexicon::Architecture;
-pub use vectorize::Vectorizer;
+use vectorize::Vectorizer;
+
+/// What the passes have to know of the module, for all of its functions.
+#[derive(Clone, Copy)]
+pub struct Passes<'a> {
+    memories: Memories,
+    vectorizer: Option<Vectorizer<'a>>,
+}
+
+impl<'a> Passes<'a> {
+    /// For the functions of a module.
+    pub fn new(plan: &'a Plan<'a>, isa: &dyn TargetIsa) -> Self {
+        Self {
+            memories: Memories {
+                machine: plan.options.target,
+                region: translate::MEMORIES,
+                limit: plan::memory_limit(&plan.memories),
+            },
+            vectorizer: Vectorizer::new(plan, plan.options, isa),
+        }
+    }
+}
 
 /// Optimizes the function; afterwards its dominator tree is that of the result.
 ///
@@ -52,8 +75,7 @@ pub fn function(
     context: &mut Context,
     isa: &dyn TargetIsa,
     control: &mut ControlPlane,
-    memories: Memories,
-    vectorizer: Option<Vectorizer<'_>>,
+    passes: Passes<'_>,
 ) -> CodegenResult<()> {
     context.verify_if(isa)?;
     context.compute_cfg();
@@ -66,6 +88,10 @@ pub fn function(
     }
     params::remove_redundant(context);
     context.func.dfg.resolve_all_aliases();
+    let Passes {
+        memories,
+        vectorizer,
+    } = passes;
     if vectorizer.is_some_and(|vectorizer| vectorizer.function(&mut context.func)) {
         context.compute_cfg();
         context.compute_domtree();
@@ -79,13 +105,11 @@ pub fn function(
     addresses::rewrite(context, &mut loops, memories);
     context.func.dfg.resolve_all_aliases();
     context.egraph_pass(isa, control)?;
-    if !loops.all.is_empty() {
-        context.compute_loop_analysis();
-        exits::compare_new_values(context);
-    }
+    // Of the blocks that are left, which stay from here on.
+    context.compute_loop_analysis();
+    exits::compare_new_values(context);
     if isa.triple().architecture == Architecture::X86_64 {
         extend::where_free(&mut context.func);
-        context.compute_loop_analysis();
         symbols::make_again(context);
     }
     context.verify_if(isa)

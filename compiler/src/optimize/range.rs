@@ -245,7 +245,7 @@ impl Loops {
 }
 
 /// The least number of ones in a row that an integer fits under.
-fn ones(value: u64) -> u64 {
+pub fn ones(value: u64) -> u64 {
     value
         .checked_ilog2()
         .map_or(0, |top| u64::MAX >> (63 - top))

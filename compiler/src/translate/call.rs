@@ -235,13 +235,22 @@ impl Translator<'_, '_> {
         self.env.callee(&mut self.builder, symbol, signature)
     }
 
-    /// The reference in a table element, after checking index and type. A null element is caught
-    /// by the hardware: reading its type faults near address 0.
+    /// The reference in a table element, after checking index and type.
     fn table_function(&mut self, table: u32, type_index: u32) -> Value {
         let index = self.pop_index(self.table_index64(table));
+        let (reference, found) = self.table_element(table, index);
+        let ty = self.env.plan.type_of[type_index as usize];
+        let same = self.is_function_of(reference, found, ty);
+        self.env
+            .require(&mut self.builder, same, Trap::IndirectCallTypeMismatch);
+        reference
+    }
+
+    /// The reference in a table element and the number of its type, after checking the index. A
+    /// null element is caught by the hardware: reading its type faults near address 0.
+    pub fn table_element(&mut self, table: u32, index: Value) -> (Value, Value) {
         let slot = self.table_slot(table, index, Trap::UndefinedElement);
         let reference = self.builder.ins().load(types::I64, trusted(), slot, 0);
-        let ty = self.env.plan.type_of[type_index as usize];
         let flags = MemFlagsData::new()
             .with_aligned()
             .with_trap_code(Some(trap_code(Trap::UninitializedElement)));
@@ -250,9 +259,6 @@ impl Translator<'_, '_> {
             .builder
             .ins()
             .load(types::I32, flags, reference, offset);
-        let same = self.is_function_of(reference, found, ty);
-        self.env
-            .require(&mut self.builder, same, Trap::IndirectCallTypeMismatch);
-        reference
+        (reference, found)
     }
 }

@@ -7,8 +7,7 @@ use super::exception::Callee;
 use crate::error::Error;
 use crate::plan::{Dispatch, Symbol, TableElement};
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{InstBuilder, InstructionData, MemFlagsData, Opcode, Value, types};
-use wasm_aot_object::descriptor;
+use cranelift_codegen::ir::{InstBuilder, InstructionData, Opcode, Value, types};
 use wasm_aot_trap::TrapCode as Trap;
 
 impl Translator<'_, '_> {
@@ -60,15 +59,7 @@ impl Translator<'_, '_> {
         self.builder.seal_block(other);
         self.builder.set_cold_block(other);
         self.builder.switch_to_block(other);
-        let slot = self.table_slot(table, index, Trap::UndefinedElement);
-        let reference = self.builder.ins().load(types::I64, trusted(), slot, 0);
-        let flags = MemFlagsData::new()
-            .with_aligned()
-            .with_trap_code(Some(trap_code(Trap::UninitializedElement)));
-        let offset = descriptor::FUNCREF_TYPE_OFFSET;
-        self.builder
-            .ins()
-            .load(types::I32, flags, reference, offset);
+        self.table_element(table, index);
         let mismatch = trap_code(Trap::IndirectCallTypeMismatch);
         self.builder.ins().trap(mismatch);
         self.builder.switch_to_block(known);

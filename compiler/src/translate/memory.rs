@@ -221,7 +221,7 @@ impl Translator<'_, '_> {
 
     /// `t.loadN_sx`: a narrower value, extended.
     pub fn load_extended(&mut self, argument: &MemArg, ty: Type, opcode: Opcode) {
-        let (address, offset) = self.memory_address(argument, narrow_bytes(opcode));
+        let (address, offset) = self.memory_address(argument, extended_bytes(opcode));
         let flags = self.memory_flags();
         let builder = self.builder.ins();
         let value = match opcode {
@@ -413,10 +413,13 @@ pub fn memory_of(argument: &MemArg) -> u32 {
     }
 }
 
-fn narrow_bytes(opcode: Opcode) -> u64 {
+/// The bytes that an extending load reads.
+pub fn extended_bytes(opcode: Opcode) -> u64 {
     match opcode {
         Opcode::Uload8 | Opcode::Sload8 => 1,
         Opcode::Uload16 | Opcode::Sload16 => 2,
-        _ => 4,
+        Opcode::Uload32 | Opcode::Sload32 => 4,
+        // Half a vector.
+        _ => 8,
     }
 }

@@ -40,7 +40,7 @@ mod wide;
 pub use adapter::adapter;
 pub use env::{from_trap_code as trap, symbol_address};
 pub use inline::Places;
-pub use memory::{Displacement, MEMORIES, displacement};
+pub use memory::{Displacement, MEMORIES, displacement, extended_bytes};
 pub use support::{STUBS, instantiate, trampoline, trap_stub};
 
 use crate::error::Error;

@@ -6,9 +6,7 @@ use crate::error::Error;
 use crate::plan::{Const, Symbol};
 use crate::translate::env::{trap_code, trusted};
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
-use cranelift_codegen::ir::{
-    InstBuilder, InstructionData, MemFlagsData, Opcode, Type, Value, types,
-};
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Opcode, Type, Value, types};
 use wasm_aot_trap::TrapCode as Trap;
 use wasmparser::Operator;
 
@@ -332,25 +330,16 @@ impl Translator<'_, '_> {
 
     /// A constant is added, negated: additions have more forms, one with a third register.
     fn subtract(&mut self, a: Value, b: Value) -> Value {
-        let dfg = &self.builder.func.dfg;
-        let constant = dfg.value_def(b).inst().map(|inst| dfg.insts[inst]);
-        match constant {
-            Some(InstructionData::UnaryImm {
-                opcode: Opcode::Iconst,
-                imm,
-            }) => {
-                let ty = dfg.value_type(b);
-                let negated = imm.bits().wrapping_neg();
-                let negated = if ty == types::I32 {
-                    i64::from(negated as u32)
-                } else {
-                    negated
-                };
-                let negated = self.builder.ins().iconst(ty, negated);
-                self.builder.ins().iadd(a, negated)
-            }
-            _ => self.builder.ins().isub(a, b),
-        }
+        let Some(constant) = self.constant_value(b) else {
+            return self.builder.ins().isub(a, b);
+        };
+        let ty = self.builder.func.dfg.value_type(b);
+        let negated = match constant.wrapping_neg() {
+            negated if ty == types::I32 => i64::from(negated as u32),
+            negated => negated as i64,
+        };
+        let negated = self.builder.ins().iconst(ty, negated);
+        self.builder.ins().iadd(a, negated)
     }
 
     fn sign_extend(&mut self, narrow: Type, wide: Type) {

@@ -8,14 +8,14 @@
 
 use super::Vectorizer;
 use super::access::Stream;
-use super::linear::{Kind, Linear};
+use super::linear::{self, Kind, Linear};
 use super::pack::Packed;
 use super::shape::{Shape, Trips};
 use crate::plan::Symbol;
 use crate::translate;
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{InstBuilder, InstructionData, MemFlagsData, Value, ValueDef, types};
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, ValueDef, types};
 use std::collections::HashMap;
 use wasm_aot_object::descriptor;
 
@@ -110,14 +110,6 @@ impl<'f> Front<'f> {
         moved
     }
 
-    fn constant_of(&self, value: Value) -> Option<i64> {
-        let inst = self.at.func.dfg.value_def(value).inst()?;
-        match self.at.func.dfg.insts[inst] {
-            InstructionData::UnaryImm { imm, .. } => Some(imm.bits()),
-            _ => None,
-        }
-    }
-
     /// A sum in the first round: of 32 bits, or a constant.
     pub fn sum(&mut self, sum: &Linear) -> Num {
         let mut constant = sum.constant;
@@ -127,7 +119,7 @@ impl<'f> Front<'f> {
                 Some(at) => self.shape.inits[at],
                 None => self.invariant(value),
             };
-            if let Some(known) = self.constant_of(value) {
+            if let Some(known) = linear::constant(self.at.func, value) {
                 constant = constant.wrapping_add((known as u32).wrapping_mul(factor));
                 continue;
             }
@@ -178,7 +170,7 @@ impl<'f> Front<'f> {
             None => Num::Constant(0),
             Some(bound) => {
                 let bound = self.invariant(bound);
-                match self.constant_of(bound) {
+                match linear::constant(self.at.func, bound) {
                     Some(constant) => Num::Constant(i64::from(constant as u32)),
                     None => Num::Value(bound),
                 }

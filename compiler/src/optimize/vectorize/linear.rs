@@ -3,7 +3,7 @@
 //! and of parameters that grow by a constant each round.
 
 use super::shape::Shape;
-use cranelift_codegen::ir::{Function, InstructionData, MemFlags, Opcode, Value, ValueDef, types};
+use cranelift_codegen::ir::{Function, InstructionData, MemFlags, Opcode, Value, types};
 use std::collections::HashMap;
 
 /// The most different values in a sum.
@@ -57,6 +57,14 @@ pub enum Kind {
     /// A value of the round before.
     Previous,
     Unknown,
+}
+
+/// The value of an integer constant as the instruction has it.
+pub fn constant(func: &Function, value: Value) -> Option<i64> {
+    match func.dfg.insts[func.dfg.value_def(value).inst()?] {
+        InstructionData::UnaryImm { imm, .. } => Some(imm.bits()),
+        _ => None,
+    }
 }
 
 /// The values of a loop.
@@ -140,13 +148,7 @@ impl<'f> Values<'f> {
 
     /// The value of an integer constant, in or outside of the loop.
     pub fn constant(&self, value: Value) -> Option<i64> {
-        let ValueDef::Result(inst, _) = self.func.dfg.value_def(value) else {
-            return None;
-        };
-        match self.func.dfg.insts[inst] {
-            InstructionData::UnaryImm { imm, .. } => Some(imm.bits()),
-            _ => None,
-        }
+        constant(self.func, value)
     }
 
     /// Whether a value is the same in every round, and can be computed before the loop.
