@@ -7,7 +7,7 @@
 
 use crate::module::Module;
 use crate::options::{Bounds, Options};
-use wasm_aot_object::{GUARD_RESERVATION, MEMORY32_GROWS_TO, MEMORY64_RESERVATION, WASM_PAGE};
+use wasm_aot_object::{GUARD_RESERVATION, MEMORY64_RESERVATION, WASM_PAGE, memory_grows_to};
 use wasmparser::MemoryType;
 
 /// The most bytes that any of these memories can ever have, if it is less than 4 GiB.
@@ -51,14 +51,10 @@ impl MemoryPlan {
         saturating_bytes(self.min_pages, self.page_size_log2)
     }
 
-    /// Bytes up to which it may grow in its reservation, and with indices of 32 bits up to
-    /// [`MEMORY32_GROWS_TO`].
+    /// Bytes up to which it may grow.
     pub fn limit_bytes(&self) -> u64 {
-        let most = saturating_bytes(self.max_pages, self.page_size_log2).min(self.reservation);
-        match self.index64 {
-            false => most.min(MEMORY32_GROWS_TO.max(self.min_bytes())),
-            true => most,
-        }
+        let most = saturating_bytes(self.max_pages, self.page_size_log2);
+        memory_grows_to(self.min_bytes(), most, self.reservation, self.index64)
     }
 
     /// Bytes that it never exceeds, whoever grows it.

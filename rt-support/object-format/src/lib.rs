@@ -53,6 +53,17 @@ pub const GUARD_RESERVATION: u64 = (1 << 33) + WASM_PAGE;
 /// code tell an index that has wrapped from one that has not.
 pub const MEMORY32_GROWS_TO: u64 = (1 << 32) - WASM_PAGE;
 
+/// Bytes that a memory grows to at most, of one with so many bytes at the start and this maximum,
+/// in so much reserved address space. Compilers rely on it, and loaders see to it.
+#[must_use]
+pub fn memory_grows_to(min: u64, max: u64, reservation: u64, index64: bool) -> u64 {
+    let most = max.min(reservation);
+    match index64 {
+        false => most.min(MEMORY32_GROWS_TO.max(min)),
+        true => most,
+    }
+}
+
 /// Bytes of the heap of structures and arrays unless told otherwise, where a module has any.
 pub const DEFAULT_GC_HEAP: u64 = 64 << 20;
 
