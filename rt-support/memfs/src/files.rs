@@ -85,10 +85,7 @@ fn admissible(tree: &Tree<'_>, place: &Place<'_>, node: u32, how: &OpenHow) -> R
 /// A new regular file.
 fn create(tree: &mut Tree<'_>, directory: u32, name: &[u8]) -> Result<u32> {
     let node = tree.make(Body::File(File::default()))?;
-    if let Err(errno) = tree.attach(directory, name, node) {
-        tree.discard(node);
-        return Err(errno);
-    }
+    tree.attach(directory, name, node)?;
     Ok(node)
 }
 
@@ -382,11 +379,7 @@ impl Files for MemFs<'_> {
         let parent = Parent::of(tree, tree.target(dir)?, path)?;
         parent.refuse_existing(tree)?;
         let node = tree.make(Body::Directory(Directory::new(parent.directory)))?;
-        let attached = tree.attach(parent.directory, parent.name, node);
-        if attached.is_err() {
-            tree.discard(node);
-        }
-        attached
+        tree.attach(parent.directory, parent.name, node)
     }
 
     fn remove_dir_at(&self, dir: Handle, path: &[u8]) -> Result<()> {
@@ -447,11 +440,7 @@ impl Files for MemFs<'_> {
         }
         parent.refuse_existing(tree)?;
         let node = tree.make_link(contents)?;
-        let attached = tree.attach(parent.directory, parent.name, node);
-        if attached.is_err() {
-            tree.discard(node);
-        }
-        attached
+        tree.attach(parent.directory, parent.name, node)
     }
 
     fn read_link_at(&self, dir: Handle, path: &[u8], buffer: &mut [u8]) -> Result<usize> {

@@ -196,8 +196,17 @@ impl<'a> Tree<'a> {
         self.vacant = Some(id);
     }
 
-    /// Gives a node a name in a directory that has none such.
+    /// Gives a node a name in a directory that has none such. One that cannot be given its first
+    /// name is forgotten.
     pub fn attach(&mut self, directory: u32, name: &[u8], id: u32) -> Result<()> {
+        let attached = self.enter(directory, name, id);
+        if attached.is_err() {
+            self.discard(id);
+        }
+        attached
+    }
+
+    fn enter(&mut self, directory: u32, name: &[u8], id: u32) -> Result<()> {
         if self.node(id)?.links >= MAX_LINKS {
             return Err(Errno::MLINK);
         }

@@ -225,10 +225,7 @@ impl<'a> MemFs<'a> {
             (kind::LINK, _) => tree.make_link(entry.target).map_err(failed)?,
             _ => return Err(wrong("an entry of a kind that there is not here")),
         };
-        if let Err(errno) = tree.attach(directory, name, node) {
-            tree.discard(node);
-            return Err(failed(errno));
-        }
+        tree.attach(directory, name, node).map_err(failed)?;
         stamp(tree, node, entry.time).map_err(failed)
     }
 }
@@ -239,10 +236,7 @@ fn child_directory(tree: &mut Tree<'_>, directory: u32, name: &[u8]) -> Result<u
         return tree.directory(node).map(|_| node);
     }
     let node = tree.make(Body::Directory(Directory::new(directory)))?;
-    if let Err(errno) = tree.attach(directory, name, node) {
-        tree.discard(node);
-        return Err(errno);
-    }
+    tree.attach(directory, name, node)?;
     Ok(node)
 }
 

@@ -120,7 +120,8 @@ fn add_directory(
             left.push((path, inside));
         } else if kind.is_symlink() {
             let target = fs::read_link(&path).map_err(failed(&path))?;
-            add_link(builder, &metadata, &inside, &target).map_err(failed(&path))?;
+            let mut header = self::header(EntryType::Symlink, &metadata);
+            add_link(builder, &mut header, &inside, &target).map_err(failed(&path))?;
         } else if kind.is_file() {
             let file = fs::File::open(&path).map_err(failed(&path))?;
             // Not more than the header says, also where the file grows meanwhile.
@@ -161,14 +162,13 @@ fn header(kind: EntryType, metadata: &fs::Metadata) -> Header {
 /// Adds a symbolic link, its text as it is wherever that fits a header.
 fn add_link(
     builder: &mut Builder<Vec<u8>>,
-    metadata: &fs::Metadata,
+    header: &mut Header,
     inside: &Path,
     target: &Path,
 ) -> io::Result<()> {
-    let mut header = header(EntryType::Symlink, metadata);
     match header.set_link_name_literal(target.as_os_str().as_bytes()) {
-        Ok(()) => builder.append_data(&mut header, inside, io::empty()),
-        Err(_) => builder.append_link(&mut header, inside, target),
+        Ok(()) => builder.append_data(header, inside, io::empty()),
+        Err(_) => builder.append_link(header, inside, target),
     }
 }
 
@@ -202,10 +202,7 @@ pub fn left_behind(
             EntryType::Directory => builder.append_data(&mut header, path, io::empty()),
             EntryType::Symlink => {
                 let target = Path::new(std::ffi::OsStr::from_bytes(target));
-                match header.set_link_name_literal(target.as_os_str().as_bytes()) {
-                    Ok(()) => builder.append_data(&mut header, path, io::empty()),
-                    Err(_) => builder.append_link(&mut header, path, target),
-                }
+                add_link(&mut builder, &mut header, &path, target)
             }
             EntryType::Link => {
                 let target = outside(target, guests).ok_or(damaged("a hard link to nowhere"))?;
