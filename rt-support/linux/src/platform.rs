@@ -22,10 +22,16 @@ use wasm_aot_trap::TrapCode;
 /// What a program is given besides the standard streams.
 pub trait Program: Sync {
     /// An argument, from 0 (the program's name) on.
-    fn arg(&self, index: usize) -> Option<&[u8]>;
+    fn arg(&self, index: usize) -> Option<&[u8]> {
+        let _ = index;
+        None
+    }
 
     /// A variable of the environment as `NAME=VALUE`, from 0 on.
-    fn env(&self, index: usize) -> Option<&[u8]>;
+    fn env(&self, index: usize) -> Option<&[u8]> {
+        let _ = index;
+        None
+    }
 
     /// A directory, from 0 on: its descriptor, which is the program's and closed at its end, and
     /// the name that it has for the program.
@@ -51,15 +57,7 @@ pub trait Program: Sync {
 #[derive(Clone, Copy, Debug)]
 pub struct Nothing;
 
-impl Program for Nothing {
-    fn arg(&self, _: usize) -> Option<&[u8]> {
-        None
-    }
-
-    fn env(&self, _: usize) -> Option<&[u8]> {
-        None
-    }
-}
+impl Program for Nothing {}
 
 /// The process.
 struct Process {

@@ -9,16 +9,7 @@ use wasm_aot_runtime::platform::{FileType, Files, OpenHow, Whence};
 
 const LIMIT: u64 = 1 << 20;
 
-const READ: OpenHow = OpenHow {
-    read: true,
-    write: false,
-    create: false,
-    exclusive: false,
-    truncate: false,
-    directory: false,
-    follow: true,
-    flags: StatusFlags(0),
-};
+const READ: OpenHow = OpenHow::READ;
 
 const MAKE: OpenHow = OpenHow {
     write: true,
@@ -219,16 +210,21 @@ fn archive() -> std::vec::Vec<u8> {
     builder.into_inner().unwrap()
 }
 
-#[test]
-fn archives_become_trees() {
-    let archive = archive();
+/// An archive as two directories, `/a` and `/b`.
+fn unpacked(archive: &[u8]) -> (MemFs<'_>, [Handle; 2]) {
     let mut files = MemFs::new(LIMIT, || 0);
     files.add_directory(b"/a").unwrap();
     files.add_directory(b"/b").unwrap();
-    files.unpack(&archive).unwrap();
-    let (a, _) = files.preopen(0).unwrap();
-    let (b, name) = files.preopen(1).unwrap();
-    assert_eq!(name, b"/b");
+    files.unpack(archive).unwrap();
+    let dirs = [0, 1].map(|index| files.preopen(index).unwrap().0);
+    (files, dirs)
+}
+
+#[test]
+fn archives_become_trees() {
+    let archive = archive();
+    let (files, [a, b]) = unpacked(&archive);
+    assert_eq!(files.preopen(1).unwrap().1, b"/b");
     assert_eq!(get(&files, a, "link").unwrap(), b"contents");
     assert_eq!(get(&files, b, "other").unwrap(), b"second");
     let deep = std::format!("{}/{}", "d".repeat(200), "f".repeat(250));
@@ -273,12 +269,7 @@ fn packed(files: &MemFs<'_>, archive: &[u8]) -> std::vec::Vec<(String, u8, std::
 #[test]
 fn trees_become_archives() {
     let archive = archive();
-    let mut files = MemFs::new(LIMIT, || 0);
-    files.add_directory(b"/a").unwrap();
-    files.add_directory(b"/b").unwrap();
-    files.unpack(&archive).unwrap();
-    let (a, _) = files.preopen(0).unwrap();
-    let (b, _) = files.preopen(1).unwrap();
+    let (files, [a, b]) = unpacked(&archive);
     files.unlink_at(a, b"link").unwrap();
     files.rename_at(a, b"sub", b, b"moved").unwrap();
     put(&files, b, "moved/new", &[5; 5000]);

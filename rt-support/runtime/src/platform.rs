@@ -247,6 +247,20 @@ pub struct OpenHow {
     pub flags: StatusFlags,
 }
 
+impl OpenHow {
+    /// What is there, to be read; a symbolic link is followed.
+    pub const READ: Self = Self {
+        read: true,
+        write: false,
+        create: false,
+        exclusive: false,
+        truncate: false,
+        directory: false,
+        follow: true,
+        flags: StatusFlags(0),
+    };
+}
+
 /// Status flags of an open file; the bits are WASI's `fdflags`.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct StatusFlags(pub u16);

@@ -5,9 +5,8 @@
 //! What may differ is left out: numbers of nodes, cookies, sizes and links of directories, and
 //! times that nobody has set.
 
+use super::tests::One;
 use super::*;
-use crate::platform::Program;
-use rustix::fd::{AsRawFd, OwnedFd, RawFd};
 use std::format;
 use std::string::{String, ToString};
 use std::vec::Vec;
@@ -19,22 +18,6 @@ const CALLS: usize = 250;
 
 /// Names, few enough that most calls meet something.
 const NAMES: &[&str] = &["a", "b", "c", "dd", "long"];
-
-struct One(OwnedFd);
-
-impl Program for One {
-    fn arg(&self, _: usize) -> Option<&[u8]> {
-        None
-    }
-
-    fn env(&self, _: usize) -> Option<&[u8]> {
-        None
-    }
-
-    fn directory(&self, index: usize) -> Option<(RawFd, &[u8])> {
-        (index == 0).then(|| (self.0.as_raw_fd(), &b"/"[..]))
-    }
-}
 
 /// SplitMix64.
 struct Random(u64);

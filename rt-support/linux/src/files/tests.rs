@@ -12,17 +12,9 @@ use std::vec::Vec;
 use tempfile::TempDir;
 
 /// A program with one directory.
-struct One(OwnedFd);
+pub struct One(pub OwnedFd);
 
 impl Program for One {
-    fn arg(&self, _: usize) -> Option<&[u8]> {
-        None
-    }
-
-    fn env(&self, _: usize) -> Option<&[u8]> {
-        None
-    }
-
     fn directory(&self, index: usize) -> Option<(RawFd, &[u8])> {
         (index == 0).then(|| (self.0.as_raw_fd(), &b"/"[..]))
     }
@@ -86,16 +78,7 @@ impl Tree {
     }
 }
 
-const READ: OpenHow = OpenHow {
-    read: true,
-    write: false,
-    create: false,
-    exclusive: false,
-    truncate: false,
-    directory: false,
-    follow: true,
-    flags: StatusFlags(0),
-};
+const READ: OpenHow = OpenHow::READ;
 
 const MAKE: OpenHow = OpenHow {
     write: true,

@@ -8,6 +8,7 @@ mod unstable;
 mod wasi;
 
 use super::*;
+use crate::platform::Program;
 use std::string::{String, ToString};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
@@ -66,6 +67,39 @@ fn call<'a>(
     let mut slots = [[argument, 0]];
     world.call(&function, &mut slots)?;
     Ok(slots[0][0])
+}
+
+/// An instance with the functions of WASI, in a world of its own.
+struct Run<'a> {
+    world: World<'a>,
+    id: InstanceId,
+}
+
+impl<'a> Run<'a> {
+    fn start(given: &'a dyn Program, object: &'a [u8]) -> Self {
+        let mut world = world();
+        world.begin(given);
+        let options = LoadOptions {
+            wasi: true,
+            ..LoadOptions::default()
+        };
+        let id = world.load(object, &options).unwrap();
+        world.instantiate(id).unwrap();
+        Self { world, id }
+    }
+
+    /// Calls an export with its arguments, for one result.
+    fn call(&mut self, name: &'static str, arguments: &[u64]) -> u64 {
+        let function = self.world.function(self.id, name).unwrap();
+        let mut slots: Vec<[u64; 2]> = arguments.iter().map(|&value| [value, 0]).collect();
+        assert_eq!(slots.len(), function.signature().params().count(), "{name}");
+        self.world.call(&function, &mut slots).unwrap();
+        slots[0][0]
+    }
+
+    fn peek(&mut self, at: u64) -> u64 {
+        self.call("peek", &[at])
+    }
 }
 
 fn trap(stopped: &Stopped<'_>) -> Option<TrapCode> {

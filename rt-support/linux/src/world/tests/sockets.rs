@@ -3,7 +3,6 @@
 
 use super::wasi::errno;
 use super::*;
-use crate::platform::Program;
 use rustix::fd::{IntoRawFd, RawFd};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -12,14 +11,6 @@ use std::net::{TcpListener, TcpStream};
 struct Given(RawFd);
 
 impl Program for Given {
-    fn arg(&self, _: usize) -> Option<&[u8]> {
-        None
-    }
-
-    fn env(&self, _: usize) -> Option<&[u8]> {
-        None
-    }
-
     fn socket(&self, index: usize) -> Option<RawFd> {
         (index == 0).then_some(self.0)
     }
@@ -56,24 +47,6 @@ const OUT: u64 = 256;
 const BUFFERS: u64 = 128;
 const NONBLOCK: u64 = 4;
 
-struct Run<'a> {
-    world: World<'a>,
-    id: InstanceId,
-}
-
-impl Run<'_> {
-    fn call(&mut self, name: &'static str, arguments: &[u64]) -> u64 {
-        let function = self.world.function(self.id, name).unwrap();
-        let mut slots: Vec<[u64; 2]> = arguments.iter().map(|&value| [value, 0]).collect();
-        self.world.call(&function, &mut slots).unwrap();
-        slots[0][0]
-    }
-
-    fn peek(&mut self, at: u64) -> u64 {
-        self.call("peek", &[at])
-    }
-}
-
 /// Runs a check in a world with a listener, given the address.
 fn with_listener(check: impl FnOnce(&mut Run<'_>, std::net::SocketAddr)) {
     let _turn = turn();
@@ -81,15 +54,7 @@ fn with_listener(check: impl FnOnce(&mut Run<'_>, std::net::SocketAddr)) {
     let address = listener.local_addr().unwrap();
     let given = Given(listener.into_raw_fd());
     let object = object("m", MODULE);
-    let mut world = world();
-    world.begin(&given);
-    let options = LoadOptions {
-        wasi: true,
-        ..LoadOptions::default()
-    };
-    let id = world.load(&object, &options).unwrap();
-    world.instantiate(id).unwrap();
-    check(&mut Run { world, id }, address);
+    check(&mut Run::start(&given, &object), address);
 }
 
 #[test]

@@ -2,7 +2,6 @@
 //! `wasi_unstable`: where it is not as preview 1 is, on the same file.
 
 use super::*;
-use crate::platform::Program;
 use rustix::fd::{IntoRawFd, RawFd};
 use std::fs;
 
@@ -10,14 +9,6 @@ use std::fs;
 struct Given(RawFd);
 
 impl Program for Given {
-    fn arg(&self, _: usize) -> Option<&[u8]> {
-        None
-    }
-
-    fn env(&self, _: usize) -> Option<&[u8]> {
-        None
-    }
-
     fn directory(&self, index: usize) -> Option<(RawFd, &[u8])> {
         (index == 0).then_some((self.0, b"/"))
     }
@@ -42,14 +33,6 @@ const OUT: u64 = 256;
 const SUBSCRIPTIONS: u64 = 1024;
 const EVENTS: u64 = 2048;
 
-/// Calls an export; a result of 32 bits is its lower half.
-fn ask(world: &mut World<'_>, id: InstanceId, name: &'static str, arguments: &[u64]) -> u64 {
-    let function = world.function(id, name).unwrap();
-    let mut slots: Vec<[u64; 2]> = arguments.iter().map(|&value| [value, 0]).collect();
-    world.call(&function, &mut slots).unwrap();
-    slots[0][0]
-}
-
 /// Runs a check with the functions of an interface, over a directory with a file of ten bytes.
 fn with_interface(
     interface: &str,
@@ -61,15 +44,8 @@ fn with_interface(
     fs::hard_link(folder.path().join("file"), folder.path().join("other")).unwrap();
     let given = Given(fs::File::open(folder.path()).unwrap().into_raw_fd());
     let object = object("m", &MODULE.replace("INTERFACE", interface));
-    let mut world = world();
-    world.begin(&given);
-    let options = LoadOptions {
-        wasi: true,
-        ..LoadOptions::default()
-    };
-    let id = world.load(&object, &options).unwrap();
-    world.instantiate(id).unwrap();
-    check(&mut |name, arguments| ask(&mut world, id, name, arguments));
+    let mut run = Run::start(&given, &object);
+    check(&mut |name, arguments| run.call(name, arguments));
 }
 
 /// Rights to read, to seek and to tell, and to be asked about.

@@ -3,7 +3,6 @@
 //! and its paths. The functions are called as a program calls them.
 
 use super::*;
-use crate::platform::Program;
 use rustix::fd::{IntoRawFd, RawFd};
 use std::fs;
 use tempfile::TempDir;
@@ -97,24 +96,7 @@ const FD_WRITE: u64 = 64;
 const CREATE: u64 = 1 << 10;
 const SET_SIZE: u64 = 1 << 19;
 
-struct Run<'a> {
-    world: World<'a>,
-    id: InstanceId,
-}
-
 impl Run<'_> {
-    fn call(&mut self, name: &'static str, arguments: &[u64]) -> u64 {
-        let function = self.world.function(self.id, name).unwrap();
-        let mut slots: Vec<[u64; 2]> = arguments.iter().map(|&value| [value, 0]).collect();
-        assert_eq!(slots.len(), function.signature().params().count(), "{name}");
-        self.world.call(&function, &mut slots).unwrap();
-        slots[0][0]
-    }
-
-    fn peek(&mut self, at: u64) -> u64 {
-        self.call("peek", &[at])
-    }
-
     fn open(&mut self, dir: u64, path: [u64; 2], oflags: u64, rights: u64) -> u64 {
         let [at, length] = path;
         self.call("open", &[dir, 1, at, length, oflags, rights, 0, 0, OUT])
@@ -134,15 +116,7 @@ fn with_program(check: impl FnOnce(&mut Run<'_>, &TempDir)) {
     fs::write(folder.path().join("file"), "contents").unwrap();
     let given = Given(fs::File::open(folder.path()).unwrap().into_raw_fd());
     let object = object("m", MODULE);
-    let mut world = world();
-    world.begin(&given);
-    let options = LoadOptions {
-        wasi: true,
-        ..LoadOptions::default()
-    };
-    let id = world.load(&object, &options).unwrap();
-    world.instantiate(id).unwrap();
-    check(&mut Run { world, id }, &folder);
+    check(&mut Run::start(&given, &object), &folder);
 }
 
 #[test]
