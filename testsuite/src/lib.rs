@@ -11,6 +11,7 @@
 //! | [`boot`] | several apps in one boot of seL4 |
 //! | [`hostile`] | apps on seL4 that no compiler of ours makes |
 //! | [`tools`] | where the programs are |
+//! | [`trials`] | the programs that run the tests of a folder |
 //! | [`wasi`] | the official WASI testsuite, which is elsewhere |
 //!
 //! Tests proper are in `tests/`:
@@ -36,5 +37,6 @@ pub mod hostile;
 pub mod process;
 pub mod report;
 pub mod tools;
+pub mod trials;
 pub mod wasi;
 pub mod world;

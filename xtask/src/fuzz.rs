@@ -19,6 +19,13 @@ pub struct Arguments {
     /// Stop after so many modules or programs, if that is earlier.
     #[arg(long)]
     count: Option<u64>,
+}
+
+/// And with which modules.
+#[derive(Args)]
+pub struct Modules {
+    #[command(flatten)]
+    arguments: Arguments,
     /// Make modules of loops over arrays only; otherwise one in four is such a module.
     #[arg(long)]
     loops: bool,
@@ -29,30 +36,19 @@ pub struct Arguments {
 ///
 /// # Errors
 /// Where something cannot be built or run.
-pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
+pub fn run(workspace: &Workspace, modules: &Modules) -> Result<ExitCode> {
     packages::require(packages::TESTS)?;
     let reference = wasmtime::require(workspace)?;
     artifacts::command(workspace)?;
-    let mut build = workspace.cargo("build");
-    build.args(["--release", "--locked", "--package", "wasm-aot-fuzz"]);
-    process::run(&mut build)?;
-    let program = workspace.target().join("release/wasm-aot-fuzz");
-    let mut fuzz = Command::new(program);
-    fuzz.arg("--seconds")
-        .arg(arguments.seconds.to_string())
-        .arg("--seed")
-        .arg(arguments.seed.to_string())
-        .arg("--wasmtime")
+    let mut fuzz = fuzzer(workspace, "wasm-aot-fuzz", &modules.arguments)?;
+    fuzz.arg("--wasmtime")
         .arg(reference)
         .arg("--wasm-aot")
         .arg(workspace.program())
         .arg("--findings")
         .arg(workspace.target().join("findings"));
-    if arguments.loops {
+    if modules.loops {
         fuzz.arg("--loops");
-    }
-    if let Some(count) = arguments.count {
-        fuzz.arg("--count").arg(count.to_string());
     }
     process::announce(&fuzz);
     process::status(&mut fuzz)
@@ -63,10 +59,17 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
 /// # Errors
 /// Where something cannot be built or run.
 pub fn wasi(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
+    let mut fuzz = fuzzer(workspace, "wasm-aot-fuzz-wasi", arguments)?;
+    process::announce(&fuzz);
+    process::status(&mut fuzz)
+}
+
+/// Builds a fuzzer; the command to run it.
+fn fuzzer(workspace: &Workspace, program: &str, arguments: &Arguments) -> Result<Command> {
     let mut build = workspace.cargo("build");
     build.args(["--release", "--locked", "--package", "wasm-aot-fuzz"]);
     process::run(&mut build)?;
-    let mut fuzz = Command::new(workspace.target().join("release/wasm-aot-fuzz-wasi"));
+    let mut fuzz = Command::new(workspace.target().join("release").join(program));
     fuzz.arg("--seconds")
         .arg(arguments.seconds.to_string())
         .arg("--seed")
@@ -74,6 +77,5 @@ pub fn wasi(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
     if let Some(count) = arguments.count {
         fuzz.arg("--count").arg(count.to_string());
     }
-    process::announce(&fuzz);
-    process::status(&mut fuzz)
+    Ok(fuzz)
 }

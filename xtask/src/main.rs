@@ -73,7 +73,7 @@ enum Task {
     /// Build the command, and compare programs of a package registry with wasmtime.
     Programs(programs::Arguments),
     /// Build, then compare generated modules with wasmtime.
-    Fuzz(fuzz::Arguments),
+    Fuzz(fuzz::Modules),
     /// Run programs that call WASI at random, and check that they do no harm.
     FuzzWasi(fuzz::Arguments),
     /// Check formatting and lints.
@@ -123,7 +123,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Spec { bless } => spec::run(&workspace, bless)?,
         Task::WasiTestsuite(arguments) => return wasi::run(&workspace, &arguments),
         Task::Programs(arguments) => return programs::run(&workspace, &arguments),
-        Task::Fuzz(arguments) => return fuzz::run(&workspace, &arguments),
+        Task::Fuzz(modules) => return fuzz::run(&workspace, &modules),
         Task::FuzzWasi(arguments) => return fuzz::wasi(&workspace, &arguments),
         Task::Check => checks::all(&workspace)?,
         Task::Ci => {

@@ -4,12 +4,12 @@
 
 use crate::wasi::World;
 use crate::workspace::Workspace;
-use crate::{downloads, packages, process, wasmtime};
+use crate::{downloads, packages, process, tests, wasmtime};
 use anyhow::{Context, Result};
 use clap::Args;
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 /// pip's list of what to download, about 100 MB.
 const REQUIREMENTS: &str = "xtask/programs.txt";
@@ -34,17 +34,12 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
     let reference = wasmtime::require(workspace)?;
     let programs = programs(workspace)?;
     let world = arguments.on.prepare(workspace)?;
-    let mut build = workspace.cargo("build");
-    build.args(["--release", "--locked", "--package", "testsuite"]);
-    process::run(&mut build)?;
-    let mut tests = Command::new(workspace.target().join("release/registry-programs"));
+    let mut tests = tests::program(workspace, "registry-programs")?;
     tests
         .arg(programs)
         .arg(world)
         .args(&arguments.filter)
-        .env("WASM_AOT_TEST_COMMAND", workspace.program())
-        .env("WASM_AOT_TEST_WASMTIME", reference)
-        .env("WASM_AOT_SHARE", workspace.share(""));
+        .env("WASM_AOT_TEST_WASMTIME", reference);
     process::announce(&tests);
     process::status(&mut tests)
 }

@@ -50,9 +50,8 @@ pub fn run(workspace: &Workspace, filter: &[String]) -> Result<()> {
         "--",
     ])
     .args(filter)
-    .env("WASM_AOT_TEST_COMMAND", workspace.program())
-    .env("WASM_AOT_TEST_WASMTIME", reference)
-    .env("WASM_AOT_SHARE", workspace.share(""));
+    .env("WASM_AOT_TEST_WASMTIME", reference);
+    environment(&mut test, workspace);
     process::announce(&test);
     let mut count = Count::default();
     let success = counted(&mut test, &mut count)?;
@@ -63,6 +62,25 @@ pub fn run(workspace: &Workspace, filter: &[String]) -> Result<()> {
         bail!("no test ran");
     }
     Ok(())
+}
+
+/// Tells a test program where what it runs is.
+fn environment(test: &mut Command, workspace: &Workspace) {
+    test.env("WASM_AOT_TEST_COMMAND", workspace.program())
+        .env("WASM_AOT_SHARE", workspace.share(""));
+}
+
+/// Builds a program of the package `testsuite`; the command to run it.
+///
+/// # Errors
+/// Where it cannot be built.
+pub fn program(workspace: &Workspace, name: &str) -> Result<Command> {
+    let mut build = workspace.cargo("build");
+    build.args(["--release", "--locked", "--package", "testsuite"]);
+    process::run(&mut build)?;
+    let mut tests = Command::new(workspace.target().join("release").join(name));
+    environment(&mut tests, workspace);
+    Ok(tests)
 }
 
 /// Runs a test command, passing its standard output on and counting.

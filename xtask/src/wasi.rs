@@ -2,11 +2,11 @@
 //! Runs the official WASI testsuite (`testsuite/src/wasi.rs`).
 
 use crate::workspace::Workspace;
-use crate::{artifacts, packages, process};
+use crate::{artifacts, packages, process, tests};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 /// Where programs run.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -56,16 +56,11 @@ pub struct Arguments {
 /// Where something cannot be built or run.
 pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
     let world = arguments.on.prepare(workspace)?;
-    let mut build = workspace.cargo("build");
-    build.args(["--release", "--locked", "--package", "testsuite"]);
-    process::run(&mut build)?;
-    let mut tests = Command::new(workspace.target().join("release/wasi-testsuite"));
+    let mut tests = tests::program(workspace, "wasi-testsuite")?;
     tests
         .arg(&arguments.folder)
         .arg(world)
-        .args(&arguments.filter)
-        .env("WASM_AOT_TEST_COMMAND", workspace.program())
-        .env("WASM_AOT_SHARE", workspace.share(""));
+        .args(&arguments.filter);
     process::announce(&tests);
     process::status(&mut tests)
 }
