@@ -2,7 +2,7 @@
 //! What a wasm-aot object is made of, defined once for its writer and all its readers.
 //!
 //! An object is an ELF64 `ET_REL` file for one architecture. Besides code and data in the usual
-//! sections it has three of its own, all little-endian, all `SHF_ALLOC` so that a linked
+//! sections it has these of its own, all little-endian, all `SHF_ALLOC` so that a linked
 //! executable keeps them:
 //!
 //! | section | what | here |
@@ -10,6 +10,7 @@
 //! | [`section::META`] | format version, module hash, types, imports, exports, memories, tables, globals, functions | [`meta`] |
 //! | [`section::TRAPS`] | which instruction traps why | [`table`] |
 //! | [`section::ADDRESS_MAP`] | which code belongs to which Wasm byte offset | [`table`] |
+//! | [`section::CONTRACT`] | time, memory and rights of the app; only where there was a manifest | `wasm-aot-contract` |
 //!
 //! [`descriptor`] has the records in the object's *data* that compiled code and runtime share,
 //! [`stackmap`] the table in its read-only data by which the collector reads frames.
@@ -84,6 +85,8 @@ pub mod section {
     pub const TRAPS: &str = ".wasm_aot.traps";
     /// The address map, [`crate::table::AddressMap`].
     pub const ADDRESS_MAP: &str = ".wasm_aot.addrmap";
+    /// The contract of the app, `wasm-aot-contract`; an object without one has no such section.
+    pub const CONTRACT: &str = ".wasm_aot.contract";
 }
 
 /// Why a section of an object cannot be read.
