@@ -12,11 +12,13 @@
 
 #[cfg(any(test, feature = "write"))]
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(test, feature = "manifest"))]
 extern crate std;
 
 mod check;
 mod error;
+#[cfg(feature = "manifest")]
+pub mod manifest;
 mod names;
 mod record;
 
