@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`executive`] | releases, deadlines, budgets, priorities: which task runs now, and until when |
 //! | [`histogram`], [`counters`] | what happened, in numbers |
+//! | [`report`] | those numbers as a record for the host |
 //!
 //! The root task on seL4 drives [`Executive`] with its clock and its timer; the tests drive the
 //! same code with a virtual clock. All times are `u64` nanoseconds since the root task began.
@@ -20,12 +21,14 @@ pub mod counters;
 pub mod executive;
 mod heap;
 pub mod histogram;
+pub mod report;
 mod ring;
 mod task;
 
 pub use counters::Counters;
 pub use executive::{Decision, Executive, Notice};
 pub use histogram::Histogram;
+pub use report::{Report, Supervision};
 pub use task::{Parameters, Policy, State, TaskId};
 pub use wasm_aot_contract::{Class, Reaction};
 

@@ -95,7 +95,8 @@ impl<const N: usize> Executive<N> {
             self.finish(task, self.tasks[task].finished_at);
         }
         let row = &mut self.tasks[task];
-        self.counters[task].abandoned += u64::from(row.active);
+        let counted = row.active && row.life == Life::Started;
+        self.counters[task].abandoned += u64::from(counted);
         row.clear_job();
         if row.life == Life::Initialising {
             row.life = Life::Stopped;
