@@ -37,7 +37,7 @@ impl Interrupt {
         vector: u64,
         notification: u64,
     ) -> Result<Self, MemoryError> {
-        let (handler, signal) = (memory.slots(1)?, memory.slots(1)?);
+        let (handler, signal) = (memory.slots(Owner::Root, 1)?, memory.slots(Owner::Root, 1)?);
         let (ioapic, edge, active_high) = (0, 0, 0);
         sys::seL4_IRQControl_GetIOAPIC(
             sys::seL4_CapIRQControl,

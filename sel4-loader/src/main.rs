@@ -127,7 +127,7 @@ impl core::fmt::Display for StartError {
 
 fn prepare(info: &BootInfo, output: Output) -> Result<Loader, StartError> {
     let start = clock::start(info);
-    let mut memory = Memory::new(info);
+    let mut memory = Memory::new(info).map_err(StartError::Memory)?;
     let version = env!("CARGO_PKG_VERSION");
     let free = memory.free();
     output.text(
@@ -159,8 +159,7 @@ fn run_all(loader: &mut Loader, bundle: &Bundle<'static>) {
     let mut leaks = 0;
     for app in bundle.apps() {
         let before = loader.memory.free();
-        let code = run_app(loader, &app, count);
-        let left = loader.memory.end_app();
+        let (code, left) = run_app(loader, &app, count);
         let after = loader.memory.free();
         leaks += u32::from(!account(loader, count, app.name, (before, after), left));
         loader.output.exit(count, app.name, code);
@@ -175,17 +174,20 @@ fn run_all(loader: &mut Loader, bundle: &Bundle<'static>) {
     );
 }
 
-/// Runs one app. What it took is given back by `Memory::end_app` afterwards.
-fn run_app(loader: &mut Loader, app: &App<'static>, index: u16) -> i32 {
+/// Runs one app and takes back what it took; gives its exit code, and what was left of it.
+fn run_app(loader: &mut Loader, app: &App<'static>, index: u16) -> (i32, Result<u64, MemoryError>) {
     let limit = match app.memory_limit {
         0 => u64::MAX,
         limit => limit,
     };
-    loader.memory.begin_app(limit);
+    let account = match loader.memory.begin(limit) {
+        Ok(account) => account,
+        Err(error) => return (NOT_RUN, Err(error)),
+    };
     let given = app.flags & app_flags::INPUT != 0;
     loader.input.begin(given.then_some(app.input));
     let mut borrowed = Borrowed::default();
-    let code = match app::run(loader, app, index, &mut borrowed) {
+    let code = match app::run(loader, app, index, account, &mut borrowed) {
         Ok(code) => code,
         Err(error) => {
             let name = app.name;
@@ -200,7 +202,12 @@ fn run_app(loader: &mut Loader, app: &App<'static>, index: u16) -> i32 {
             .output
             .text(Kind::Log, index, format_args!("sel4-loader: {error}"));
     }
-    code
+    if let Some(usage) = loader.memory.usage(account) {
+        let (name, bytes) = (app.name, usage.high_water);
+        let text = format_args!("sel4-loader: {name}: at most {bytes} bytes");
+        loader.output.text(Kind::Log, index, text);
+    }
+    (code, loader.memory.end(account))
 }
 
 /// Says whether the app gave everything back.
@@ -209,7 +216,7 @@ fn account(
     index: u16,
     name: &str,
     (before, after): (Free, Free),
-    left: Result<u64, sel4::Error>,
+    left: Result<u64, MemoryError>,
 ) -> bool {
     let output = loader.output;
     match left {

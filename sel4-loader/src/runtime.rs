@@ -144,10 +144,10 @@ impl Runtime {
     }
 
     /// Slots for the copies of the shared frames that an app needs.
-    pub fn copies(&self, memory: &mut Memory) -> Result<Copies, MemoryError> {
+    pub fn copies(&self, memory: &mut Memory, owner: Owner) -> Result<Copies, MemoryError> {
         let shared = self.segments.iter().flatten();
         let count = shared.filter(|s| s.shared.is_some()).map(|s| s.pages).sum();
-        let first = memory.slots(count)?;
+        let first = memory.slots(owner, count)?;
         Ok(Copies { first, count })
     }
 
@@ -155,23 +155,24 @@ impl Runtime {
     pub fn map(
         &self,
         memory: &mut Memory,
+        owner: Owner,
         vspace: u64,
         copies: &Copies,
     ) -> Result<(), MemoryError> {
         let mut next = copies.first;
         for segment in self.segments.iter().flatten() {
             let Some(frames) = segment.shared else {
-                let frames = filled(memory, Owner::App, segment.bytes, segment.pages)?;
+                let frames = filled(memory, owner, segment.bytes, segment.pages)?;
                 let access = Access::ReadWrite;
                 let (address, pages) = (segment.address, segment.pages);
-                vspace::map_range(memory, vspace, frames, pages, address, access)?;
+                vspace::map_range(memory, owner, vspace, frames, pages, address, access)?;
                 continue;
             };
             for number in 0..segment.pages {
                 let frame = frames + number;
                 sys::seL4_CNode_Copy(ROOT, next, DEPTH, ROOT, frame, DEPTH, rights::READ)?;
                 let at = segment.address + number * PAGE;
-                vspace::map(memory, Owner::App, vspace, next, at, Access::ReadOnly)?;
+                vspace::map(memory, owner, vspace, next, at, Access::ReadOnly)?;
                 next += 1;
             }
         }

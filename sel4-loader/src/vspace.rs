@@ -62,6 +62,7 @@ pub fn map(
 /// Maps consecutive frames at consecutive addresses.
 pub fn map_range(
     memory: &mut Memory,
+    owner: Owner,
     vspace: u64,
     first_frame: u64,
     count: u64,
@@ -70,7 +71,7 @@ pub fn map_range(
 ) -> Result<(), MemoryError> {
     for number in 0..count {
         let at = address + number * PAGE;
-        map(memory, Owner::App, vspace, first_frame + number, at, access)?;
+        map(memory, owner, vspace, first_frame + number, at, access)?;
     }
     Ok(())
 }

@@ -58,7 +58,7 @@ impl Peek {
         let frame = memory.object(Owner::Root, Object::Frame)?;
         vspace::map(memory, Owner::Root, OWN, frame, PEEK, Access::ReadOnly)?;
         sys::seL4_X86_Page_Unmap(frame)?;
-        let slot = memory.slots(1)?;
+        let slot = memory.slots(Owner::Root, 1)?;
         Ok(Self { slot, frame: None })
     }
 
@@ -112,18 +112,23 @@ pub struct Slots {
 
 impl Slots {
     /// Makes room for `count` slots and maps it into both address spaces. The app's memory.
-    pub fn new(memory: &mut Memory, app: u64, count: usize) -> Result<Self, MemoryError> {
+    pub fn new(
+        memory: &mut Memory,
+        owner: Owner,
+        app: u64,
+        count: usize,
+    ) -> Result<Self, MemoryError> {
         let pages = (count as u64 * SLOT).div_ceil(PAGE).max(1);
-        let frames = memory.objects(Owner::App, Object::Frame, pages)?;
+        let frames = memory.objects(owner, Object::Frame, pages)?;
         // Children of the frames: revoking the app's memory deletes them, which unmaps.
-        let copies = memory.slots(pages)?;
+        let copies = memory.slots(owner, pages)?;
         for number in 0..pages {
             let (frame, copy) = (frames + number, copies + number);
             let (theirs, ours) = (space::SLOTS + number * PAGE, SLOTS + number * PAGE);
             let access = Access::ReadWrite;
-            vspace::map(memory, Owner::App, app, frame, theirs, access)?;
+            vspace::map(memory, owner, app, frame, theirs, access)?;
             sys::seL4_CNode_Copy(ROOT, copy, DEPTH, ROOT, frame, DEPTH, rights::READ_WRITE)?;
-            vspace::map(memory, Owner::App, OWN, copy, ours, access)?;
+            vspace::map(memory, owner, OWN, copy, ours, access)?;
         }
         Ok(Self { count })
     }

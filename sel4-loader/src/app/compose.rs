@@ -4,7 +4,7 @@
 
 use super::instances::Space;
 use super::{AppError, Borrowed, Running, Stack, lacking};
-use crate::memory::{DEPTH, Memory, MemoryError, Object as Kernel, Owner, ROOT};
+use crate::memory::{Account, DEPTH, Memory, MemoryError, Object as Kernel, Owner, ROOT};
 use crate::runtime::Copies;
 use crate::vspace::{self, Access, PAGE};
 use crate::{Loader, cpu, heap, window};
@@ -30,6 +30,7 @@ pub fn compose<'a>(
     loader: &mut Loader,
     app: &App<'a>,
     index: u16,
+    account: Account,
     borrowed: &mut Borrowed,
 ) -> Result<Running<'a>, AppError<'a>> {
     let stack_size = match app.stack_size {
@@ -37,30 +38,32 @@ pub fn compose<'a>(
         bytes if bytes <= space::STACK_LIMIT => bytes.next_multiple_of(PAGE),
         bytes => return Err(AppError::TooLarge("its stack", bytes, space::STACK_LIMIT)),
     };
-    let memory = &mut loader.memory;
+    let (memory, owner) = (&mut loader.memory, Owner::App(account));
     let vspace = memory
-        .object(Owner::App, Kernel::VSpace)
+        .object(owner, Kernel::VSpace)
         .and_then(|vspace| {
             sys::seL4_X86_ASIDPool_Assign(sys::seL4_CapInitThreadASIDPool, vspace)?;
             Ok(vspace)
         })
         .map_err(lacking("its address space"))?;
     let runtime = &loader.runtime;
-    let copies = runtime.copies(memory).map_err(lacking("the app runtime"))?;
+    let copies = runtime
+        .copies(memory, owner)
+        .map_err(lacking("the app runtime"))?;
     // Noted before the first is made: whatever fails from here on, they are deleted.
     let copies = borrowed.copies.insert(copies);
     runtime
-        .map(memory, vspace, copies)
+        .map(memory, owner, vspace, copies)
         .map_err(lacking("the app runtime"))?;
 
     let trapping = app.flags & app_flags::UNKNOWN_IMPORTS_TRAP != 0;
-    let mut space = Space::new(vspace, stack_size, trapping);
+    let mut space = Space::new(account, vspace, stack_size, trapping);
     for module in app.modules() {
         let index = space.load(&mut loader.tools(), module.object)?;
         space.register(index, module.name)?;
     }
     let memory = &mut loader.memory;
-    let stack = stack(memory, vspace, stack_size).map_err(lacking("its stack"))?;
+    let stack = stack(memory, owner, vspace, stack_size).map_err(lacking("its stack"))?;
     // The modules of a script come later.
     let heap = match app.script.is_empty() {
         true => space.heap(0)?,
@@ -68,11 +71,11 @@ pub fn compose<'a>(
     };
     let files = match app.dirs.is_empty() {
         true => 0,
-        false => space.files(loader.memory.app_budget())?,
+        false => space.files(loader.memory.budget(account))?,
     };
-    archive(loader, vspace, app.archive, borrowed)?;
+    archive(loader, owner, vspace, app.archive, borrowed)?;
     start_pages(loader, &space, app, (heap, files))?;
-    let tcb = thread(loader, vspace).map_err(lacking("its thread"))?;
+    let tcb = thread(loader, owner, vspace).map_err(lacking("its thread"))?;
     Ok(Running {
         index,
         script: !app.script.is_empty(),
@@ -84,11 +87,12 @@ pub fn compose<'a>(
     })
 }
 
-fn stack(memory: &mut Memory, vspace: u64, size: u64) -> Result<Stack, MemoryError> {
+fn stack(memory: &mut Memory, owner: Owner, vspace: u64, size: u64) -> Result<Stack, MemoryError> {
     let (bottom, pages) = (space::STACK_TOP - size, size / PAGE);
-    let first_frame = memory.objects(Owner::App, Kernel::Frame, pages)?;
+    let first_frame = memory.objects(owner, Kernel::Frame, pages)?;
     vspace::map_range(
         memory,
+        owner,
         vspace,
         first_frame,
         pages,
@@ -104,6 +108,7 @@ fn stack(memory: &mut Memory, vspace: u64, size: u64) -> Result<Stack, MemoryErr
 /// Shows the app the pages of the bundle that the archive of its directories is in.
 fn archive<'a>(
     loader: &mut Loader,
+    owner: Owner,
     vspace: u64,
     archive: &[u8],
     borrowed: &mut Borrowed,
@@ -117,7 +122,7 @@ fn archive<'a>(
         "the archive of the app's directories is not in pages of its own",
     ))?;
     let memory = &mut loader.memory;
-    let slots = memory.slots(count).map_err(lacking(what))?;
+    let slots = memory.slots(owner, count).map_err(lacking(what))?;
     // Noted before the first is made: whatever fails from here on, they are deleted.
     borrowed.archive = Some(Copies {
         first: slots,
@@ -128,7 +133,7 @@ fn archive<'a>(
         let at = space::ARCHIVE + number * PAGE;
         sys::seL4_CNode_Copy(ROOT, slot, DEPTH, ROOT, frame, DEPTH, rights::READ)
             .map_err(MemoryError::from)
-            .and_then(|()| vspace::map(memory, Owner::App, vspace, slot, at, Access::ReadOnly))
+            .and_then(|()| vspace::map(memory, owner, vspace, slot, at, Access::ReadOnly))
             .map_err(lacking(what))?;
     }
     Ok(())
@@ -183,15 +188,16 @@ fn start_pages<'a>(
     }
     let (pages, memory) = (bytes.div_ceil(PAGE), &mut loader.memory);
     let frames = memory
-        .objects(Owner::App, Kernel::Frame, pages)
+        .objects(space.owner(), Kernel::Frame, pages)
         .map_err(lacking(what))?;
-    window::fill(memory, Owner::App, frames, pages, |out| {
+    window::fill(memory, space.owner(), frames, pages, |out| {
         startup::write(page, &rest, out)
     })
     .map_err(lacking(what))?
     .ok_or(too_large)?;
-    let (access, vspace) = (Access::ReadOnly, space.vspace());
-    vspace::map_range(memory, vspace, frames, pages, space::STARTUP, access).map_err(lacking(what))
+    let (owner, access, vspace) = (space.owner(), Access::ReadOnly, space.vspace());
+    vspace::map_range(memory, owner, vspace, frames, pages, space::STARTUP, access)
+        .map_err(lacking(what))
 }
 
 /// What the start-up page says of the module that is run; gives the type of the function to run
@@ -233,9 +239,9 @@ fn describe_program<'a>(
 }
 
 /// The CSpace with what an app may do, the IPC buffer, the thread. Starts it.
-fn thread(loader: &mut Loader, vspace: u64) -> Result<u64, MemoryError> {
+fn thread(loader: &mut Loader, owner: Owner, vspace: u64) -> Result<u64, MemoryError> {
     let memory = &mut loader.memory;
-    let cspace = memory.object(Owner::App, Kernel::CNode(service::CSPACE_BITS))?;
+    let cspace = memory.object(owner, Kernel::CNode(service::CSPACE_BITS))?;
     for (slot, mark) in [
         (service::ENDPOINT, SERVICE_BADGE),
         (service::FAULT_ENDPOINT, FAULT_BADGE),
@@ -252,17 +258,10 @@ fn thread(loader: &mut Loader, vspace: u64) -> Result<u64, MemoryError> {
             badge(mark),
         )?;
     }
-    let buffer = memory.object(Owner::App, Kernel::Frame)?;
+    let buffer = memory.object(owner, Kernel::Frame)?;
     let access = Access::ReadWrite;
-    vspace::map(
-        memory,
-        Owner::App,
-        vspace,
-        buffer,
-        space::IPC_BUFFER,
-        access,
-    )?;
-    let tcb = memory.object(Owner::App, Kernel::Tcb)?;
+    vspace::map(memory, owner, vspace, buffer, space::IPC_BUFFER, access)?;
+    let tcb = memory.object(owner, Kernel::Tcb)?;
     sys::seL4_TCB_Configure(
         tcb,
         service::FAULT_ENDPOINT,

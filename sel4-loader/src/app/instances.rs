@@ -5,7 +5,7 @@
 use super::plan::{Growable, Origin, Plan};
 use super::thunks::{self, Thunks};
 use super::{AppError, lacking, serve};
-use crate::memory::{Memory, Object as Kernel, Owner};
+use crate::memory::{Account, Memory, Object as Kernel, Owner};
 use crate::runtime::Runtime;
 use crate::vspace::{self, Access, PAGE};
 use crate::window::{self, Peek};
@@ -57,6 +57,7 @@ pub struct Tools<'t> {
 
 /// Everything that is loaded into an app's address space.
 pub struct Space<'a> {
+    account: Account,
     vspace: u64,
     loaded: Vec<Loaded<'a>>,
     /// Names, and which instance has each: the last one counts.
@@ -71,9 +72,10 @@ pub struct Space<'a> {
 
 impl<'a> Space<'a> {
     /// An address space without objects, whose stack has `stack` bytes.
-    pub fn new(vspace: u64, stack: u64, trapping: bool) -> Self {
+    pub fn new(account: Account, vspace: u64, stack: u64, trapping: bool) -> Self {
         let below_stack = space::STACK_TOP - stack - space::STACK_GUARD;
         Self {
+            account,
             vspace,
             loaded: Vec::new(),
             names: Vec::new(),
@@ -194,6 +196,11 @@ impl<'a> Space<'a> {
         self.plan.files(budget)
     }
 
+    /// Who has what is in it.
+    pub fn owner(&self) -> Owner {
+        Owner::App(self.account)
+    }
+
     /// Its address space.
     pub fn vspace(&self) -> u64 {
         self.vspace
@@ -220,12 +227,13 @@ impl<'a> Space<'a> {
             return Err(AppError::TooLarge("the object's image", total, room));
         }
         heap::reserve(&mut self.loaded, 1)?;
-        let first = self.plan.add(&object, tools.memory.app_budget())?;
+        let first = self.plan.add(&object, tools.memory.budget(self.account))?;
         let frame = self.image(tools, &object, address, first)?;
         self.next_image = address + total;
+        let owner = self.owner();
         for region in self.plan.since_mut(first) {
             let initial = region.base + region.initial;
-            serve::extend(tools.memory, self.vspace, region, initial)
+            serve::extend(tools.memory, owner, self.vspace, region, initial)
                 .map_err(lacking("its initial memory"))?;
         }
         self.loaded.push(Loaded {
@@ -271,7 +279,7 @@ impl<'a> Space<'a> {
         let pages = layout.total.div_ceil(PAGE) + thunks / PAGE;
         let frames = tools
             .memory
-            .objects(Owner::App, Kernel::Frame, pages)
+            .objects(self.owner(), Kernel::Frame, pages)
             .map_err(lacking(what))?;
         let regions = self.plan.since(first);
         let view = View {
@@ -281,7 +289,7 @@ impl<'a> Space<'a> {
         let linker = Linker::new(object, &view);
         let runtime = tools.runtime;
         let memory = own_memory(object, address, &linker).unwrap_or(0);
-        let filled = window::fill(tools.memory, Owner::App, frames, pages, |image| {
+        let filled = window::fill(tools.memory, self.owner(), frames, pages, |image| {
             let (image, code) = image.split_at_mut(layout.total as usize);
             let at = address + layout.total;
             let mut thunks = Thunks::new(code, at, runtime.caller(), memory);
@@ -309,8 +317,16 @@ impl<'a> Space<'a> {
         ] {
             let frame = frames + range.start / PAGE;
             let (count, at) = ((range.end - range.start) / PAGE, address + range.start);
-            vspace::map_range(tools.memory, self.vspace, frame, count, at, access)
-                .map_err(lacking(what))?;
+            vspace::map_range(
+                tools.memory,
+                self.owner(),
+                self.vspace,
+                frame,
+                count,
+                at,
+                access,
+            )
+            .map_err(lacking(what))?;
         }
         Ok(frames)
     }

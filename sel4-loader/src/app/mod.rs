@@ -23,7 +23,7 @@ pub use instances::Tools;
 
 use crate::Loader;
 use crate::heap::Full;
-use crate::memory::MemoryError;
+use crate::memory::{Account, MemoryError};
 use crate::runtime::Copies;
 use compose::compose;
 use core::fmt;
@@ -55,9 +55,10 @@ pub fn run<'a>(
     loader: &mut Loader,
     app: &App<'a>,
     index: u16,
+    account: Account,
     borrowed: &mut Borrowed,
 ) -> Result<i32, AppError<'a>> {
-    let mut running = compose(loader, app, index, borrowed)?;
+    let mut running = compose(loader, app, index, account, borrowed)?;
     let code = if running.script {
         script::run(loader, app, &mut running)
     } else {

@@ -46,8 +46,8 @@ pub fn run<'a>(
         let values = u64::from(counts.values);
         return Err(AppError::TooLarge("the values of a step", values, room));
     }
-    let values = counts.values as usize;
-    let slots = Slots::new(&mut loader.memory, running.space.vspace(), values)
+    let (values, space) = (counts.values as usize, &running.space);
+    let slots = Slots::new(&mut loader.memory, space.owner(), space.vspace(), values)
         .map_err(super::lacking("the values of a step"))?;
     let mut buffer = heap::filled(values, Slot::default())?;
     let mut sink = Channel {

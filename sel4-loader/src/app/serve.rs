@@ -188,18 +188,19 @@ fn wait(loader: &mut Loader, nanoseconds: u64, input: bool) -> Next {
 /// Makes a part of a region accessible, `None` where that is not possible.
 fn grow(memory: &mut Memory, app: &mut Running<'_>, address: u64, bytes: u64) -> Option<()> {
     let end = address.checked_add(bytes)?;
-    let vspace = app.space.vspace();
+    let (owner, vspace) = (app.space.owner(), app.space.vspace());
     let region = app.space.region(address, end)?;
     // Without holes: what was mapped ends at or behind the address.
     if address > region.base + region.mapped {
         return None;
     }
-    extend(memory, vspace, region, end).ok()
+    extend(memory, owner, vspace, region, end).ok()
 }
 
 /// Maps a region up to an address, rounded up to pages; in large pages where that fits.
 pub fn extend(
     memory: &mut Memory,
+    owner: Owner,
     vspace: u64,
     region: &mut Growable,
     end: u64,
@@ -207,15 +208,15 @@ pub fn extend(
     let end = end.next_multiple_of(PAGE);
     let wanted = end.saturating_sub(region.base + region.mapped);
     // Nothing is taken of a growth that cannot be completed.
-    memory.afford(Owner::App, wanted)?;
+    memory.afford(owner, wanted)?;
     while region.base + region.mapped < end {
         let at = region.base + region.mapped;
         let left = end - at;
         let to_large = (at.next_multiple_of(LARGE) - at).min(left);
         if to_large == 0 && left >= LARGE {
-            match memory.object(Owner::App, Object::LargeFrame) {
+            match memory.object(owner, Object::LargeFrame) {
                 Ok(frame) => {
-                    vspace::map(memory, Owner::App, vspace, frame, at, Access::ReadWrite)?;
+                    vspace::map(memory, owner, vspace, frame, at, Access::ReadWrite)?;
                     region.mapped += LARGE;
                     continue;
                 }
@@ -230,10 +231,10 @@ pub fn extend(
             to_large
         };
         let pages = bytes / PAGE;
-        let frames = memory.objects(Owner::App, Object::Frame, pages)?;
+        let frames = memory.objects(owner, Object::Frame, pages)?;
         for frame in frames..frames + pages {
             let at = region.base + region.mapped;
-            vspace::map(memory, Owner::App, vspace, frame, at, Access::ReadWrite)?;
+            vspace::map(memory, owner, vspace, frame, at, Access::ReadWrite)?;
             // Page by page: where paging structures run out, a later growth goes on from here.
             region.mapped += PAGE;
         }
