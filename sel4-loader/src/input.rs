@@ -2,7 +2,7 @@
 //! Standard input: out of the bundle, from the host, which is asked for it when an app wants some,
 //! or from whoever sits at the console.
 
-use crate::interrupts::{Deadline, Interrupts};
+use crate::executive::Interrupt;
 use crate::output::Output;
 use crate::serial::{CHANNEL, CONSOLE, Uart};
 use sel4_boot::frame::MAX_INPUT;
@@ -74,19 +74,21 @@ impl Input {
         self.ready > self.start || self.ended
     }
 
-    /// Waits until an app can read, or for a moment; says whether it can.
-    pub fn wait(&mut self, interrupts: &Interrupts, deadline: Deadline) -> bool {
+    /// Whether an app can read now. Where it cannot, the serial port will interrupt.
+    pub fn poll(&mut self, interrupt: Interrupt) -> bool {
         if self.given.is_some() {
             return true;
         }
-        loop {
-            self.ask();
-            self.receive();
-            if self.is_ready() || interrupts.is_over(deadline) {
-                return self.is_ready();
-            }
-            interrupts.sleep(deadline, true);
+        let uart = Self::uart(self.output);
+        uart.interrupt(false);
+        self.ask();
+        self.receive();
+        if !self.is_ready() {
+            interrupt.acknowledge();
+            // What is there already interrupts at once: nothing is missed.
+            uart.interrupt(true);
         }
+        self.is_ready()
     }
 
     /// Takes bytes that have come; 0 at the end.

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-//! The root task: runs the apps of its boot bundle, one after the other, each in an address space
-//! and CSpace of its own.
+//! The root task: runs the apps of its boot bundle, each in an address space and CSpace of its own.
+//!
+//! It has two threads. The executive decides who runs, the manager (the first thread) does what
+//! takes long; see [`executive`] and [`system`].
 //!
 //! | module | decides |
 //! |---|---|
 //! | [`start`] | entry, end, the image's own payload |
-//! | [`serial`], [`output`] | how what is said gets out |
-//! | [`interrupts`], [`input`] | how the root task sleeps, where standard input comes from |
+//! | [`executive`] | who runs, and until when |
+//! | [`system`] | which apps there are, when they begin and end |
+//! | [`serial`], [`output`], [`input`] | how what is said gets out, where standard input comes from |
+//! | [`devices`] | memory that belongs to devices |
 //! | [`heap`] | where lists are whose length is not known beforehand |
 //! | [`memory`] | which untypeds and slots are used, and that they come back |
 //! | [`vspace`], [`window`] | mappings |
@@ -14,7 +18,8 @@
 //! | [`cpu`], [`clock`] | what the processor has, what time it is |
 //! | [`app`] | making, serving and taking apart one app |
 //!
-//! `unsafe` is in [`start`], [`heap`], [`window`], [`clock`] and [`interrupts`].
+//! `unsafe` is in [`start`], [`heap`], [`window`], [`clock`] and the executive's `alarm`, `control`
+//! and `time`.
 
 #![no_std]
 #![no_main]
@@ -28,35 +33,36 @@ extern crate alloc;
 mod app;
 mod clock;
 mod cpu;
+mod devices;
+mod executive;
 mod heap;
 mod input;
-mod interrupts;
 mod memory;
 mod output;
 mod runtime;
 mod serial;
 mod start;
+mod system;
 mod vspace;
 mod window;
 
-use app::Borrowed;
-use app::Tools;
+use app::{Running, Tools};
 use clock::Start;
 use core::cell::RefCell;
+use devices::Devices;
+use executive::{Clock, Control, Interrupt, RINGS};
 use input::Input;
-use interrupts::Interrupts;
-use memory::{Free, Memory, MemoryError, Object, Owner};
+use memory::{Memory, MemoryError, Object, Owner};
 use output::Output;
 use runtime::Runtime;
 use sel4::bootinfo::BootInfo;
-use sel4_boot::bundle::{App, Bundle, app_flags, flags};
+use sel4_boot::bundle::{Bundle, flags};
 use sel4_boot::frame::{Kind, NO_APP};
+use sel4_boot::service::{ARCHIVE_STREAM, WRITE_MAX};
 use serial::{CHANNEL, CONSOLE};
 use start::Image;
+use system::System;
 use window::Peek;
-
-/// Exit code of an app that could not be run.
-const NOT_RUN: i32 = 1;
 
 /// What the root task has.
 pub struct Loader {
@@ -67,8 +73,11 @@ pub struct Loader {
     endpoint: u64,
     output: Output,
     start: Start,
+    clock: Clock,
     image: Image,
-    interrupts: Interrupts,
+    control: Control,
+    /// The serial port's interrupt.
+    serial: Interrupt,
     input: Input,
 }
 
@@ -80,6 +89,28 @@ impl Loader {
             runtime: &self.runtime,
             peek: &self.peek,
         }
+    }
+
+    /// Sends what an app has written, so many pieces of it; says whether there is more.
+    fn send_output(&self, app: &Running<'_>, pieces: usize) -> bool {
+        let ring = &RINGS[usize::from(app.id.index)];
+        let mut bytes = [0; WRITE_MAX];
+        let mut sent = 0;
+        while sent < pieces
+            && let Some((stream, count)) = ring.take(&mut bytes)
+        {
+            let kind = match stream {
+                2 => Kind::Stderr,
+                ARCHIVE_STREAM => Kind::Archive,
+                _ => Kind::Stdout,
+            };
+            self.output.stream(kind, app.index, &bytes[..count]);
+            sent += 1;
+        }
+        if sent > 0 && ring.has_room() {
+            self.control.room(app.id);
+        }
+        !ring.is_empty()
     }
 }
 
@@ -100,8 +131,8 @@ fn run(info: &BootInfo, payload: &'static [u8]) -> ! {
     let output = Output {
         hosted: bundle.flags() & flags::HOSTED != 0,
     };
-    match prepare(info, output) {
-        Ok(mut loader) => run_all(&mut loader, &bundle),
+    match prepare(info, output, &bundle) {
+        Ok(mut loader) => System::new(bundle).run(&mut loader),
         Err(error) => output.text(Kind::Done, NO_APP, format_args!("sel4-loader: {error}")),
     }
     if bundle.flags() & flags::POWER_OFF != 0 {
@@ -125,7 +156,7 @@ impl core::fmt::Display for StartError {
     }
 }
 
-fn prepare(info: &BootInfo, output: Output) -> Result<Loader, StartError> {
+fn prepare(info: &BootInfo, output: Output, _: &Bundle<'_>) -> Result<Loader, StartError> {
     let start = clock::start(info);
     let mut memory = Memory::new(info).map_err(StartError::Memory)?;
     let version = env!("CARGO_PKG_VERSION");
@@ -139,8 +170,29 @@ fn prepare(info: &BootInfo, output: Output) -> Result<Loader, StartError> {
     let endpoint = memory.object(Owner::Root, Object::Endpoint);
     let endpoint = endpoint.map_err(StartError::Memory)?;
     let runtime = Runtime::new(&mut memory).map_err(StartError::Runtime)?;
-    let uart = Input::uart(output);
-    let interrupts = Interrupts::new(&mut memory, uart, start).map_err(StartError::Memory)?;
+    let mut devices = Devices::new(info);
+    // A kernel that has measured nothing: a tick counts as a nanosecond.
+    let hz = if start.tsc_hz == 0 {
+        1_000_000_000
+    } else {
+        start.tsc_hz
+    };
+    let clock = Clock::new(start.tsc, hz);
+    let pin = Input::uart(output).pin();
+    let (control, serial, timer) = Control::start(
+        &mut memory,
+        &mut devices,
+        endpoint,
+        clock,
+        wasm_aot_schedule::Policy::FixedPriority,
+        pin,
+    )
+    .map_err(StartError::Memory)?;
+    output.text(
+        Kind::Log,
+        NO_APP,
+        format_args!("sel4-loader: timer: {timer}"),
+    );
     Ok(Loader {
         memory,
         runtime,
@@ -148,95 +200,10 @@ fn prepare(info: &BootInfo, output: Output) -> Result<Loader, StartError> {
         endpoint,
         output,
         start,
+        clock,
         image: Image::new(info),
-        interrupts,
+        control,
+        serial,
         input: Input::new(output),
     })
-}
-
-fn run_all(loader: &mut Loader, bundle: &Bundle<'static>) {
-    let mut count = 0u16;
-    let mut leaks = 0;
-    for app in bundle.apps() {
-        let before = loader.memory.free();
-        let (code, left) = run_app(loader, &app, count);
-        let after = loader.memory.free();
-        leaks += u32::from(!account(loader, count, app.name, (before, after), left));
-        loader.output.exit(count, app.name, code);
-        count += 1;
-    }
-    let free = loader.memory.free();
-    let kept = if leaks == 0 { "nothing" } else { "something" };
-    loader.output.text(
-        Kind::Done,
-        NO_APP,
-        format_args!("sel4-loader: {count} apps have ended and kept {kept}; {free}"),
-    );
-}
-
-/// Runs one app and takes back what it took; gives its exit code, and what was left of it.
-fn run_app(loader: &mut Loader, app: &App<'static>, index: u16) -> (i32, Result<u64, MemoryError>) {
-    let limit = match app.memory_limit {
-        0 => u64::MAX,
-        limit => limit,
-    };
-    let account = match loader.memory.begin(limit) {
-        Ok(account) => account,
-        Err(error) => return (NOT_RUN, Err(error)),
-    };
-    let given = app.flags & app_flags::INPUT != 0;
-    loader.input.begin(given.then_some(app.input));
-    let mut borrowed = Borrowed::default();
-    let code = match app::run(loader, app, index, account, &mut borrowed) {
-        Ok(code) => code,
-        Err(error) => {
-            let name = app.name;
-            loader
-                .output
-                .text(Kind::Refused, index, format_args!("{name}: {error}"));
-            NOT_RUN
-        }
-    };
-    if let Err(error) = borrowed.give_back() {
-        loader
-            .output
-            .text(Kind::Log, index, format_args!("sel4-loader: {error}"));
-    }
-    if let Some(usage) = loader.memory.usage(account) {
-        let (name, bytes) = (app.name, usage.high_water);
-        let text = format_args!("sel4-loader: {name}: at most {bytes} bytes");
-        loader.output.text(Kind::Log, index, text);
-    }
-    (code, loader.memory.end(account))
-}
-
-/// Says whether the app gave everything back.
-fn account(
-    loader: &Loader,
-    index: u16,
-    name: &str,
-    (before, after): (Free, Free),
-    left: Result<u64, MemoryError>,
-) -> bool {
-    let output = loader.output;
-    match left {
-        Ok(0) if before == after => {
-            let text = format_args!("sel4-loader: {name}: {after}, as before");
-            output.text(Kind::Log, index, text);
-            true
-        }
-        Ok(occupied) => {
-            let text = format_args!(
-                "sel4-loader: {name}: defect: {before} before, {after} after, {occupied} slots \
-                 still occupied"
-            );
-            output.text(Kind::Log, index, text);
-            false
-        }
-        Err(error) => {
-            let text = format_args!("sel4-loader: {name}: defect: {error}");
-            output.text(Kind::Log, index, text);
-            false
-        }
-    }
 }

@@ -19,7 +19,12 @@ pub enum Access {
     ReadOnly,
     /// Data.
     ReadWrite,
+    /// Registers of a device: data that no cache keeps.
+    Device,
 }
+
+/// `seL4_X86_Uncacheable` (`libsel4/arch_include/x86/sel4/arch/types.h`).
+const UNCACHEABLE: u64 = 3;
 
 /// Maps a paging structure: structure, address space, address, attributes.
 type MapStructure = fn(u64, u64, u64, u64) -> Result<(), sel4::Error>;
@@ -35,11 +40,16 @@ pub fn map(
 ) -> Result<(), MemoryError> {
     let rights = match access {
         Access::ReadOnly => rights::READ,
-        Access::ReadWrite => rights::READ_WRITE,
+        Access::ReadWrite | Access::Device => rights::READ_WRITE,
+    };
+    let caching = if access == Access::Device {
+        UNCACHEABLE
+    } else {
+        0
     };
     let attributes = 0;
     loop {
-        let refused = match sys::seL4_X86_Page_Map(frame, vspace, address, rights, attributes) {
+        let refused = match sys::seL4_X86_Page_Map(frame, vspace, address, rights, caching) {
             Ok(()) => return Ok(()),
             Err(error) => error,
         };

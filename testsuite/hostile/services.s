@@ -34,7 +34,7 @@
     add r13, r10
     ask 5, 0, 0
     add r13, r10
-    ask 8, 0, 0
+    ask 9, 0, 0
     add r13, r10
     ask 0, 0, 0
     add r13, r10

@@ -124,6 +124,11 @@ impl<const N: usize> Executive<N> {
         self.policy
     }
 
+    /// Chooses another policy, before there are tasks.
+    pub const fn set_policy(&mut self, policy: Policy) {
+        self.policy = policy;
+    }
+
     /// Takes a task in, stopped. `None` where there is no place, or where its times do not fit
     /// each other ([`Parameters::is_valid`]).
     pub fn add(&mut self, parameters: Parameters) -> Option<TaskId> {

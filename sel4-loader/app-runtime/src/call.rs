@@ -41,8 +41,12 @@ pub fn write(stream: Stream, bytes: &[u8]) -> Option<usize> {
         *word = u64::from_le_bytes(padded);
     }
     let used = 2 + bytes.len().div_ceil(8);
-    let answer = syscall::call(ENDPOINT, Service::Write as u64, &words[..used]);
-    let [status, written, ..] = answer.registers;
+    let [status, written, ..] = loop {
+        let answer = syscall::call(ENDPOINT, Service::Write as u64, &words[..used]);
+        if answer.registers[0] != Status::Again as u64 {
+            break answer.registers;
+        }
+    };
     (status == Status::Done as u64).then(|| (written as usize).min(bytes.len()))
 }
 
@@ -67,6 +71,13 @@ pub fn wait(timeout: Option<u64>, input: bool) -> Option<bool> {
     let answer = syscall::call(ENDPOINT, Service::Wait as u64, &words);
     let [status, readable, ..] = answer.registers;
     (status == Status::Done as u64).then_some(readable != 0)
+}
+
+/// Nanoseconds that this app has had the processor.
+pub fn processor_time() -> Option<u64> {
+    let answer = syscall::call(ENDPOINT, Service::Time as u64, &[]);
+    let [status, time, ..] = answer.registers;
+    (status == Status::Done as u64).then_some(time)
 }
 
 /// Makes a part of a growable region accessible; says whether it could.

@@ -51,6 +51,9 @@ extern "C" fn _start() -> ! {
         call::returned();
     }
     run(&startup);
+    if startup.page.flags & flags::RESIDENT != 0 {
+        call::returned();
+    }
     call::exit(0)
 }
 

@@ -4,7 +4,7 @@
 
 use crate::call;
 use core::arch::x86_64::{_rdrand64_step, _rdtsc};
-use core::cell::{Cell, UnsafeCell};
+use core::cell::UnsafeCell;
 use core::ops::Range;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicPtr, Ordering};
@@ -30,10 +30,6 @@ struct App {
     startup: UnsafeCell<Option<Startup<'static>>>,
     files: UnsafeCell<Option<MemFs<'static>>>,
     wasi: UnsafeCell<Option<Wasi>>,
-    /// The time stamp counter when it began.
-    begun: Cell<u64>,
-    /// Ticks that it slept.
-    slept: Cell<u64>,
 }
 
 // SAFETY: there is one thread.
@@ -43,8 +39,6 @@ static APP: App = App {
     startup: UnsafeCell::new(None),
     files: UnsafeCell::new(None),
     wasi: UnsafeCell::new(None),
-    begun: Cell::new(0),
-    slept: Cell::new(0),
 };
 
 /// Why an app cannot begin.
@@ -71,7 +65,6 @@ impl core::fmt::Display for StartError {
 /// # Safety
 /// Called once, before anything else of the runtime runs.
 pub unsafe fn start(startup: Startup<'static>) -> core::result::Result<(), StartError> {
-    APP.begun.set(ticks());
     CALLER.store(
         startup.page.memory as *mut MemoryDescriptor,
         Ordering::Relaxed,
@@ -167,15 +160,6 @@ impl App {
         let elapsed = self.nanoseconds(ticks().wrapping_sub(page.tsc_start))?;
         Ok((elapsed, page.epoch_ns))
     }
-
-    /// Runs what makes the thread sleep.
-    fn asleep<T>(&self, f: impl FnOnce() -> T) -> T {
-        let begin = ticks();
-        let result = f();
-        let slept = ticks().wrapping_sub(begin);
-        self.slept.set(self.slept.get().wrapping_add(slept));
-        result
-    }
 }
 
 impl Platform for App {
@@ -188,7 +172,7 @@ impl Platform for App {
     }
 
     fn read(&self, bytes: &mut [u8]) -> Result<usize> {
-        self.asleep(|| call::read(bytes)).ok_or(Errno::IO)
+        call::read(bytes).ok_or(Errno::IO)
     }
 
     fn stream_type(&self, fd: u32) -> FileType {
@@ -206,11 +190,7 @@ impl Platform for App {
             Clock::Realtime if epoch == 0 => Err(Errno::NOSYS),
             Clock::Realtime => Ok(epoch.wrapping_add(elapsed)),
             Clock::Monotonic => Ok(elapsed),
-            // The app has the processor to itself, except when it sleeps.
-            Clock::ProcessCpu | Clock::ThreadCpu => {
-                let since = ticks().wrapping_sub(self.begun.get());
-                self.nanoseconds(since.wrapping_sub(self.slept.get()))
-            }
+            Clock::ProcessCpu | Clock::ThreadCpu => call::processor_time().ok_or(Errno::NOSYS),
         }
     }
 
@@ -225,8 +205,7 @@ impl Platform for App {
             // Without an end, and nothing that could end it.
             return Err(Errno::NOTSUP);
         }
-        self.asleep(|| call::wait(timeout, input))
-            .ok_or(Errno::NOTSUP)
+        call::wait(timeout, input).ok_or(Errno::NOTSUP)
     }
 
     fn random(&self, bytes: &mut [u8]) -> Result<()> {
@@ -243,7 +222,8 @@ impl Platform for App {
     }
 
     fn commit(&self, address: u64, bytes: u64) -> bool {
-        call::grow(address, bytes)
+        let flags = self.startup().map_or(0, |startup| startup.page.flags);
+        flags & flags::MAPPED != 0 || call::grow(address, bytes)
     }
 
     fn gc_heap(&self) -> Option<Range<u64>> {

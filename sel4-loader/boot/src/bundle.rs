@@ -236,6 +236,11 @@ impl<'a> Bundle<'a> {
         Ok(bundle)
     }
 
+    /// Microseconds after which all apps are ended; 0 for no such time.
+    #[must_use]
+    pub fn duration_us(&self) -> u64 {
+        0
+    }
     fn range(&self, range: Range) -> Result<&'a [u8], BundleError> {
         self.bytes
             .get(range.offset.get() as usize..)

@@ -57,6 +57,8 @@ services! {
     /// (nanoseconds at most, [`FOREVER`] for no end; 1 to end when standard input can be read) ->
     /// 1 if it can. The app's thread sleeps meanwhile.
     Wait = 7;
+    /// () -> nanoseconds that the app has had the processor, nanoseconds since the root task began.
+    Time = 8;
 }
 
 /// The stream of [`Service::Write`] that takes the archive of the app's directories, when it has
@@ -76,4 +78,6 @@ pub enum Status {
     Refused = 1,
     /// The message makes no sense.
     Invalid = 2,
+    /// Not done: the same call is to be made again.
+    Again = 3,
 }

@@ -73,6 +73,10 @@ pub mod flags {
     pub const SCRIPT: u32 = 4;
     /// Standard input is a terminal; the two bits above say it of the output streams.
     pub const TERMINAL: u32 = 8;
+    /// When the app has begun it says so, and is told what to call: every period, its job.
+    pub const RESIDENT: u32 = 64;
+    /// All that memories and tables may become is accessible.
+    pub const MAPPED: u32 = 128;
 }
 
 /// What the app runtime says about itself to the root task, at [`crate::space::RUNTIME`].

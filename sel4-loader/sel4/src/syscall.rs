@@ -5,13 +5,16 @@
 //! Register use: RDX number, RDI capability (badge on return), RSI message information, R10, R8,
 //! R9, R15 message registers 0 to 3. The instruction destroys RCX and R11, the kernel RSP.
 //!
-//! A program has one thread and one IPC buffer, named once by [`set_ipc_buffer`].
+//! A program has one thread and one IPC buffer, named once by [`set_ipc_buffer`], or two threads:
+//! the second one is known by its stack ([`set_second_ipc_buffer`]), which costs two comparisons and
+//! needs no thread-local storage.
 
 use crate::error::{Error, ErrorCode};
 use crate::message::MessageInfo;
 use crate::sys;
 use core::arch::asm;
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::ops::Range;
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 /// Message registers that travel in processor registers.
 pub const REGISTERS: usize = 4;
@@ -34,21 +37,46 @@ pub struct IpcBuffer {
 
 static BUFFER: AtomicPtr<IpcBuffer> = AtomicPtr::new(core::ptr::null_mut());
 
-/// Names this thread's IPC buffer.
+/// The second thread's buffer, and its stack: first address and length, 0 without such a thread.
+static SECOND: AtomicPtr<IpcBuffer> = AtomicPtr::new(core::ptr::null_mut());
+static SECOND_STACK: AtomicU64 = AtomicU64::new(0);
+static SECOND_STACK_LENGTH: AtomicU64 = AtomicU64::new(0);
+
+/// Names the IPC buffer of the program's first thread.
 ///
 /// # Safety
 /// The address is that of the frame which the kernel knows as this thread's IPC buffer, mapped
-/// for reading and writing as long as the program runs; the program has no other thread and no
-/// other reference to that frame.
+/// for reading and writing as long as the program runs; nothing else refers to that frame.
 pub unsafe fn set_ipc_buffer(address: u64) {
     BUFFER.store(address as *mut IpcBuffer, Ordering::Relaxed);
 }
 
+/// Names the IPC buffer of the program's second thread, before it runs.
+///
+/// # Safety
+/// As of [`set_ipc_buffer`]; that thread's stack pointer is always in (or at the end of) `stack`,
+/// and no other thread's ever is.
+pub unsafe fn set_second_ipc_buffer(address: u64, stack: Range<u64>) {
+    SECOND.store(address as *mut IpcBuffer, Ordering::Relaxed);
+    SECOND_STACK.store(stack.start, Ordering::Relaxed);
+    SECOND_STACK_LENGTH.store(stack.end - stack.start, Ordering::Relaxed);
+}
+
+fn stack_pointer() -> u64 {
+    let pointer;
+    // SAFETY: reads a register.
+    unsafe { asm!("mov {}, rsp", out(reg) pointer, options(nomem, nostack, preserves_flags)) };
+    pointer
+}
+
 /// Runs `f` with the IPC buffer.
 fn with_buffer<T>(f: impl FnOnce(&mut IpcBuffer) -> T) -> Option<T> {
-    let buffer = BUFFER.load(Ordering::Relaxed);
-    // SAFETY: null, or by the contract of `set_ipc_buffer` valid and referred to by nobody else:
-    // there is one thread, and the closures passed here do not call this function.
+    let depth = stack_pointer().wrapping_sub(SECOND_STACK.load(Ordering::Relaxed));
+    let second = depth < SECOND_STACK_LENGTH.load(Ordering::Relaxed);
+    let buffer = if second { &SECOND } else { &BUFFER };
+    let buffer = buffer.load(Ordering::Relaxed);
+    // SAFETY: null, or by the contracts of the functions above valid and referred to by nobody
+    // else: each thread has its own, and the closures passed here do not call this function.
     unsafe { buffer.as_mut() }.map(f)
 }
 
@@ -103,17 +131,22 @@ fn store(words: &[u64]) -> [u64; REGISTERS] {
     registers
 }
 
-/// Reads message registers from number `first` on out of the message that arrived last.
+/// Reads message registers from number `first` on out of the message that arrived last; those
+/// beyond what a message can have are 0.
 pub fn read_message(received: &Received, first: usize, words: &mut [u64]) {
-    for (position, word) in words.iter_mut().enumerate() {
-        let number = first + position;
-        *word = match received.registers.get(number) {
-            Some(value) => *value,
-            None => with_buffer(|b| b.msg.get(number).copied())
-                .flatten()
-                .unwrap_or(0),
-        };
+    let near = REGISTERS.saturating_sub(first).min(words.len());
+    let (now, later) = words.split_at_mut(near);
+    for (word, register) in now.iter_mut().zip(received.registers.iter().skip(first)) {
+        *word = *register;
     }
+    let start = (first + near).min(MAX_LENGTH);
+    let count = later.len().min(MAX_LENGTH - start);
+    let (copied, rest) = later.split_at_mut(count);
+    let read = with_buffer(|b| copied.copy_from_slice(&b.msg[start..start + count]));
+    if read.is_none() {
+        copied.fill(0);
+    }
+    rest.fill(0);
 }
 
 /// `seL4_Call` with a message of words.
@@ -129,7 +162,24 @@ pub fn recv(endpoint: u64) -> Received {
     raw(sys::seL4_SysRecv, endpoint, MessageInfo(0), [0; REGISTERS])
 }
 
-/// `seL4_ReplyRecv` with a message of up to four words.
+/// `seL4_Reply` with a message of words.
+pub fn reply(label: u64, words: &[u64]) {
+    let info = MessageInfo::new(label, 0, words.len());
+    raw(sys::seL4_SysReply, 0, info, store(words));
+}
+
+/// `seL4_Send` with a message of words; to a reply capability it never waits.
+pub fn send(cap: u64, label: u64, words: &[u64]) {
+    let info = MessageInfo::new(label, 0, words.len());
+    raw(sys::seL4_SysSend, cap, info, store(words));
+}
+
+/// `seL4_Signal`.
+pub fn signal(notification: u64) {
+    send(notification, 0, &[]);
+}
+
+/// `seL4_ReplyRecv` with a message of words.
 #[must_use]
 pub fn reply_recv(endpoint: u64, label: u64, words: &[u64]) -> Received {
     let info = MessageInfo::new(label, 0, words.len());

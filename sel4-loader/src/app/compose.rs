@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! Makes an app out of a bundle's entry: address space, objects, capabilities, thread. In the
-//! order of the steps here; a failed step leaves everything to be revoked.
+//! order of the steps here; a failed step leaves everything to be revoked. Nothing runs yet.
 
 use super::instances::Space;
-use super::{AppError, Borrowed, Running, Stack, lacking};
+use super::{AppError, Borrowed, Running, Stack, lacking, serve};
+use crate::executive::AppId;
+use crate::executive::control::{APP_PRIORITY, FAULT_MARK, SERVICE_MARK, app_badge};
 use crate::memory::{Account, DEPTH, Memory, MemoryError, Object as Kernel, Owner, ROOT};
 use crate::runtime::Copies;
 use crate::vspace::{self, Access, PAGE};
@@ -13,27 +15,23 @@ use sel4::{badge, guard, message, rights, sys};
 use sel4_boot::bundle::{App, app_flags};
 use sel4_boot::startup::{self, Page, Rest};
 use sel4_boot::{service, space};
+use wasm_aot_contract::{Class, Contract, Mapping};
 use wasm_aot_object::DEFAULT_GC_HEAP;
 use wasm_aot_object::meta::Kind;
 
-/// Priority of apps. The root task has the highest, so it always answers at once.
-const PRIORITY: u8 = 100;
 /// Bytes of a stack where the bundle does not say.
 const DEFAULT_STACK: u64 = 1 << 20;
 
-/// Badges of an app's two capabilities for the root task's endpoint.
-pub const SERVICE_BADGE: u64 = 1;
-pub const FAULT_BADGE: u64 = 2;
-
-/// Makes the app and starts its thread.
+/// Makes the app, which the executive knows as `id`.
 pub fn compose<'a>(
     loader: &mut Loader,
     app: &App<'a>,
-    index: u16,
+    (index, id): (u16, AppId),
     account: Account,
+    contract: &Contract<'_>,
     borrowed: &mut Borrowed,
 ) -> Result<Running<'a>, AppError<'a>> {
-    let stack_size = match app.stack_size {
+    let stack_size = match contract.stack_bytes.max(app.stack_size) {
         0 => DEFAULT_STACK,
         bytes if bytes <= space::STACK_LIMIT => bytes.next_multiple_of(PAGE),
         bytes => return Err(AppError::TooLarge("its stack", bytes, space::STACK_LIMIT)),
@@ -74,17 +72,63 @@ pub fn compose<'a>(
         false => space.files(loader.memory.budget(account))?,
     };
     archive(loader, owner, vspace, app.archive, borrowed)?;
-    start_pages(loader, &space, app, (heap, files))?;
-    let tcb = thread(loader, owner, vspace).map_err(lacking("its thread"))?;
+    let periodic = contract.class == Class::Periodic;
+    let job = match periodic {
+        true => job(loader, &space, app, contract.entry)?,
+        false => 0,
+    };
+    let mapped = map_all(loader, &mut space, contract)?;
+    start_pages(loader, &space, app, (heap, files), (periodic, mapped))?;
+    let tcb = thread(loader, owner, vspace, id).map_err(lacking("its thread"))?;
+    let entry = loader.runtime.entry();
     Ok(Running {
         index,
+        id,
+        is_batch: true,
         script: !app.script.is_empty(),
         packs: app.flags & app_flags::PACK != 0 && loader.output.hosted,
-        packing: false,
+        has_input: !periodic,
+        wants: None,
         tcb,
+        beginning: serve::beginning(entry, [space::STARTUP, 0, 0]),
+        job,
         space,
         stack,
     })
+}
+
+/// The function that is a job of a periodic app.
+fn job<'a>(
+    loader: &Loader,
+    space: &Space<'a>,
+    app: &App<'a>,
+    entry: &str,
+) -> Result<u64, AppError<'a>> {
+    let program = app.modules().len().wrapping_sub(1);
+    let missing = AppError::NoJob;
+    let object = space.object(program).ok_or(missing)?;
+    let meta = object.meta();
+    let export = meta.export(entry).filter(|e| e.kind() == Kind::Function);
+    let export = export.ok_or(missing)?;
+    let kind = meta.types().get(export.index.get() as usize);
+    if kind.map_or("", |kind| meta.str(kind.text)) != "() -> ()" {
+        return Err(AppError::JobType(meta.str(export.name)));
+    }
+    space.export(&loader.peek, program, export).ok_or(missing)
+}
+
+/// Maps all that memories and tables may become, where the contract wants that and says how much
+/// that is; tells whether it is so.
+fn map_all<'a>(
+    loader: &mut Loader,
+    space: &mut Space<'a>,
+    contract: &Contract<'_>,
+) -> Result<bool, AppError<'a>> {
+    let eager = contract.mapping == Mapping::Eager && contract.class != Class::Background;
+    if !eager || contract.memory_max_bytes == 0 {
+        return Ok(false);
+    }
+    space.map_all(&mut loader.memory)
 }
 
 fn stack(memory: &mut Memory, owner: Owner, vspace: u64, size: u64) -> Result<Stack, MemoryError> {
@@ -145,6 +189,7 @@ fn start_pages<'a>(
     space: &Space<'a>,
     app: &App<'a>,
     (heap, files): (u64, u64),
+    (periodic, mapped): (bool, bool),
 ) -> Result<(), AppError<'a>> {
     let rdrand = match cpu::has_rdrand() {
         true => startup::flags::RDRAND,
@@ -162,6 +207,12 @@ fn start_pages<'a>(
         flags: rdrand | (terminals * startup::flags::TERMINAL),
         ..Page::default()
     };
+    if periodic {
+        page.flags |= startup::flags::RESIDENT;
+    }
+    if mapped {
+        page.flags |= startup::flags::MAPPED;
+    }
     let signature = match app.modules().len().checked_sub(1) {
         Some(program) => describe_program(loader, space, app, program, &mut page)?,
         None => {
@@ -238,13 +289,13 @@ fn describe_program<'a>(
     Ok(text)
 }
 
-/// The CSpace with what an app may do, the IPC buffer, the thread. Starts it.
-fn thread(loader: &mut Loader, owner: Owner, vspace: u64) -> Result<u64, MemoryError> {
+/// The CSpace with what an app may do, the IPC buffer, the thread.
+fn thread(loader: &mut Loader, owner: Owner, vspace: u64, id: AppId) -> Result<u64, MemoryError> {
     let memory = &mut loader.memory;
     let cspace = memory.object(owner, Kernel::CNode(service::CSPACE_BITS))?;
     for (slot, mark) in [
-        (service::ENDPOINT, SERVICE_BADGE),
-        (service::FAULT_ENDPOINT, FAULT_BADGE),
+        (service::ENDPOINT, app_badge(id.index, SERVICE_MARK)),
+        (service::FAULT_ENDPOINT, app_badge(id.index, FAULT_MARK)),
     ] {
         let endpoint = loader.endpoint;
         sys::seL4_CNode_Mint(
@@ -265,7 +316,7 @@ fn thread(loader: &mut Loader, owner: Owner, vspace: u64) -> Result<u64, MemoryE
     sys::seL4_TCB_Configure(
         tcb,
         service::FAULT_ENDPOINT,
-        message::priority(PRIORITY, 0),
+        message::priority(APP_PRIORITY, 0),
         cspace,
         guard(DEPTH - service::CSPACE_BITS),
         vspace,
@@ -273,14 +324,5 @@ fn thread(loader: &mut Loader, owner: Owner, vspace: u64) -> Result<u64, MemoryE
         space::IPC_BUFFER,
         buffer,
     )?;
-    let registers = sys::seL4_UserContext {
-        rip: loader.runtime.entry(),
-        // As after a call: the ABI wants RSP + 8 to be a multiple of 16.
-        rsp: space::STACK_TOP - 8,
-        rdi: space::STARTUP,
-        ..sys::seL4_UserContext::default()
-    };
-    let count = sys::seL4_UserContext::WORDS as u64;
-    sys::seL4_TCB_WriteRegisters(tcb, 1, 0, count, &registers)?;
     Ok(tcb)
 }

@@ -6,7 +6,6 @@ use super::serve::End;
 use crate::Loader;
 use crate::vspace::PAGE;
 use sel4::sys;
-use sel4::syscall::Received;
 use sel4_boot::space;
 use wasm_aot_loader::trap::{self, Fault, FaultKind, Stack, TrapReport};
 use wasm_aot_trap::TrapCode;
@@ -19,8 +18,8 @@ const INVALID_OPCODE: u64 = 6;
 /// Explains the end of an app whose thread is stopped where it happened.
 pub fn report<'a>(loader: &Loader, app: &Running<'a>, end: &End) -> TrapReport<'a> {
     match end {
-        End::Fault(received) => {
-            let (kind, address) = kind(received);
+        End::Fault(label, words) => {
+            let (kind, address) = kind(*label, words);
             explain(loader, app, &registers(app, kind, address), None)
         }
         End::Trap(code) => decided(loader, app, *code),
@@ -35,15 +34,9 @@ fn decided<'a>(loader: &Loader, app: &Running<'a>, code: Option<TrapCode>) -> Tr
 }
 
 /// What the kernel says of a fault.
-fn kind(received: &Received) -> (FaultKind, Option<u64>) {
-    let word = |number: u64| {
-        received
-            .registers
-            .get(number as usize)
-            .copied()
-            .unwrap_or(0)
-    };
-    match received.info.label() {
+fn kind(label: u64, words: &[u64; 4]) -> (FaultKind, Option<u64>) {
+    let word = |number: u64| words.get(number as usize).copied().unwrap_or(0);
+    match label {
         sys::seL4_Fault_VMFault => (FaultKind::Memory, Some(word(sys::seL4_VMFault_Addr))),
         sys::seL4_Fault_UserException => match word(sys::seL4_UserException_Number) {
             DIVIDE_ERROR => (FaultKind::Divide, None),

@@ -201,6 +201,22 @@ impl<'a> Space<'a> {
         Owner::App(self.account)
     }
 
+    /// Maps all regions up to their limits, if the app may have that much; tells whether it did.
+    pub fn map_all(&mut self, memory: &mut Memory) -> Result<bool, AppError<'a>> {
+        let (owner, vspace) = (self.owner(), self.vspace);
+        let regions = self.plan.since_mut(0);
+        let missing = |r: &Growable| r.limit.saturating_sub(r.mapped);
+        let total = regions.iter().map(missing).fold(0, u64::saturating_add);
+        if total > memory.budget(self.account) {
+            return Ok(false);
+        }
+        for region in regions {
+            let end = region.base + region.limit;
+            serve::extend(memory, owner, vspace, region, end).map_err(lacking("its memory"))?;
+        }
+        Ok(true)
+    }
+
     /// Its address space.
     pub fn vspace(&self) -> u64 {
         self.vspace

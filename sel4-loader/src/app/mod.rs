@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-//! One app: made out of a bundle's entry, served until it ends, taken apart.
+//! One app: made out of a bundle's entry, served, taken apart. When that happens
+//! [`crate::system`] decides.
 //!
 //! | module | decides |
 //! |---|---|
@@ -19,54 +20,104 @@ mod script;
 mod serve;
 mod thunks;
 
+pub use compose::compose;
+pub use fault::report;
 pub use instances::Tools;
+pub use serve::{End, OUTPUT_ROUND};
 
 use crate::Loader;
+use crate::executive::AppId;
+use crate::executive::control::Purpose;
 use crate::heap::Full;
-use crate::memory::{Account, MemoryError};
+use crate::memory::MemoryError;
 use crate::runtime::Copies;
-use compose::compose;
 use core::fmt;
 use instances::Space;
+use sel4::sys;
 use sel4_boot::bundle::App;
+use wasm_aot_contract::Contract;
 use wasm_aot_loader::LoadError;
 use wasm_aot_script::ScriptError;
 
-/// An app that runs.
+/// An app that has been made.
 pub struct Running<'a> {
     /// Index in the bundle.
     pub index: u16,
+    /// As the executive knows it.
+    pub id: AppId,
+    /// It has no contract: it runs in idle time, and nobody else without one beside it.
+    pub is_batch: bool,
     /// It runs a test script.
-    script: bool,
+    pub script: bool,
     /// What is in its directories is to be sent when it has ended.
-    packs: bool,
-    /// That is being sent.
-    packing: bool,
+    pub packs: bool,
+    /// Standard input comes from the bundle, the host or the console; otherwise it is at its end.
+    has_input: bool,
+    /// What it waits for.
+    wants: Option<Wants>,
     tcb: u64,
+    /// Where it begins.
+    beginning: sys::seL4_UserContext,
+    /// The function that is its job; 0 where it has none.
+    job: u64,
     space: Space<'a>,
     stack: Stack,
 }
 
-/// Runs an app to its end; gives its exit code.
-///
-/// # Errors
-/// Where it cannot be made.
-pub fn run<'a>(
-    loader: &mut Loader,
-    app: &App<'a>,
-    index: u16,
-    account: Account,
-    borrowed: &mut Borrowed,
-) -> Result<i32, AppError<'a>> {
-    let mut running = compose(loader, app, index, account, borrowed)?;
-    let code = if running.script {
-        script::run(loader, app, &mut running)
-    } else {
-        Ok(serve::serve(loader, &mut running))
-    };
-    // The stack may be in view.
-    loader.peek.get_mut().close();
-    code
+/// What an app wants of standard input: the number of its call, and bytes.
+#[derive(Clone, Copy)]
+enum Wants {
+    Read { call: u32, most: usize },
+    Poll { call: u32 },
+}
+
+impl<'a> Running<'a> {
+    /// Lets it begin.
+    pub fn start(&self, loader: &Loader) {
+        let purpose = match self.script || self.job != 0 {
+            true => Purpose::Call,
+            false => Purpose::Run,
+        };
+        let control = &loader.control;
+        control.enter(self.id, self.tcb, self.beginning, purpose);
+    }
+
+    /// Lets it have its jobs, from a moment on, at most so many.
+    pub fn jobs(&self, loader: &Loader, first_ns: u64, most: u64) {
+        let registers = serve::beginning(loader.runtime.call(), [0, self.job, 0]);
+        loader.control.jobs(self.id, registers, first_ns, most);
+    }
+
+    /// Lets its runtime send what is in its directories.
+    pub fn pack(&self, loader: &Loader) {
+        let registers = serve::beginning(loader.runtime.pack(), [0; 3]);
+        let control = &loader.control;
+        control.enter(self.id, self.tcb, registers, Purpose::Pack);
+    }
+
+    /// Does what an event asks for; tells whether the app has come to an end.
+    pub fn handle(&mut self, loader: &mut Loader, event: &crate::executive::Event) -> Option<End> {
+        serve::handle(loader, self, event)
+    }
+
+    /// Gives it the standard input that it waits for, if there is any.
+    pub fn input(&mut self, loader: &mut Loader) {
+        serve::input(loader, self);
+    }
+
+    /// Runs the script that it is; gives the exit code.
+    ///
+    /// # Errors
+    /// Where the script cannot be read or has no room.
+    pub fn script(&mut self, loader: &mut Loader, app: &App<'a>) -> Result<i32, AppError<'a>> {
+        script::run(loader, app, self)
+    }
+}
+
+/// The contract of an entry of the bundle: the one beside it, or that of its object.
+pub fn contract<'a>(app: &App<'a>) -> Option<Contract<'a>> {
+    let _ = app;
+    None
 }
 
 /// Names what memory was wanted for.
@@ -115,6 +166,12 @@ pub enum AppError<'a> {
     TooLarge(&'static str, u64, u64),
     /// The function to run is not there.
     NoExport(&'a str),
+    /// The function that is to be called every period is not there.
+    NoJob,
+    /// A job is a function that takes and gives nothing.
+    JobType(&'a str),
+    /// The executive knows as many apps as it can.
+    TooMany,
     /// The function to run has a type for which the object has no trampoline.
     NoTrampoline(&'a str),
 }
@@ -154,6 +211,19 @@ impl fmt::Display for AppError<'_> {
                 )
             }
             Self::NoExport(name) => write!(f, "the module exports no function `{name}`"),
+            Self::NoJob => f.write_str(
+                "the module does not export the function that its contract names as `entry`",
+            ),
+            Self::JobType(name) => write!(
+                f,
+                "the function `{name}` is to be called every period, so it has to be of type \
+                 `() -> ()`"
+            ),
+            Self::TooMany => write!(
+                f,
+                "there are {} apps already, as many as there can be",
+                crate::executive::TASKS - 1
+            ),
             Self::NoTrampoline(name) => write!(
                 f,
                 "the function `{name}` cannot be invoked: the object has no trampoline for its type"

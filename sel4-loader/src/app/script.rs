@@ -8,13 +8,13 @@
 use super::fault;
 use super::serve::{self, End};
 use super::{AppError, Running};
+use crate::executive::control::Purpose;
 use crate::window::Slots;
 use crate::{Loader, heap};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Range;
-use sel4::sys;
 use sel4_boot::bundle::App;
 use sel4_boot::space;
 use wasm_aot_loader::LoadError;
@@ -63,6 +63,7 @@ pub fn run<'a>(
         kinds: Vec::new(),
     };
     // The app's runtime says when it is ready.
+    world.running.start(world.loader);
     match serve::until_end(world.loader, world.running) {
         End::Returned => {}
         End::Exit(code) => return Ok(code),
@@ -175,23 +176,15 @@ impl<'a> ScriptWorld<'_, 'a> {
 
     /// Calls a function through a trampoline, or (trampoline 0) a `fn()`.
     fn call(&mut self, trampoline: u64, callee: u64) -> StepResult<'a, ()> {
-        let registers = sys::seL4_UserContext {
-            rip: self.loader.runtime.call(),
-            // As after a call: the ABI wants RSP + 8 to be a multiple of 16.
-            rsp: space::STACK_TOP - 8,
-            rdi: trampoline,
-            rsi: callee,
-            rdx: space::SLOTS,
-            ..sys::seL4_UserContext::default()
-        };
-        let count = sys::seL4_UserContext::WORDS as u64;
-        sys::seL4_TCB_WriteRegisters(self.running.tcb, 1, 0, count, &registers)
-            .map_err(|_| refused("the kernel does not let the thread go on"))?;
+        let address = self.loader.runtime.call();
+        let registers = serve::beginning(address, [trampoline, callee, space::SLOTS]);
+        let control = &self.loader.control;
+        control.enter(self.running.id, self.running.tcb, registers, Purpose::Call);
         let end = serve::until_end(self.loader, self.running);
         match end {
             End::Returned => Ok(()),
             End::Exit(code) => Err(Stop::Refused(Message::Exit(code))),
-            End::Fault(_) | End::Trap(_) => {
+            End::Fault(..) | End::Trap(_) => {
                 let report = Box::new(fault::report(self.loader, self.running, &end));
                 match report.code() {
                     Some(code) => Err(Stop::Trap(code, Message::Trap(report))),
