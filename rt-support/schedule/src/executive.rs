@@ -19,8 +19,13 @@
 //!   job is *active* from its release to its completion, also while it is blocked; a release that
 //!   finds one active is skipped, and gives it the new period's budget.
 //! - A task runs on its budget, or in idle time if it may have that (initialisation, background,
-//!   `slack`). A budget is what the processor was dispatched for, from [`decide`](Executive::decide)
-//!   to the next call.
+//!   `slack`). What it pays for is the time from [`decide`](Executive::decide) to the last call
+//!   before the next one. So a driver lets a task pay for a service, by calling
+//!   [`advance`](Executive::advance) once more when that is done; the time between that and
+//!   [`decide`](Executive::decide) is the executive's own.
+//! - Entries that the alarm asks for interrupt a task for new budgets and releases of others, and
+//!   for nothing else that is less urgent than it: ends of sleeps and missed deadlines of less
+//!   urgent tasks wait until the next entry, since they change nothing before.
 //! - While a job of a periodic task is blocked its budget goes down as if it ran, though nothing
 //!   is counted as an overrun: a job that sleeps first and computes late would otherwise hit the
 //!   others twice in a row, which no analysis of periodic tasks allows for. Blocking time belongs
@@ -83,8 +88,10 @@ pub struct Executive<const N: usize> {
     quantum: u64,
     tasks: [Task; N],
     counters: [Counters; N],
-    /// When something is due of each task.
+    /// When something is due of each task that entries have to be in time for.
     timers: IndexHeap<N>,
+    /// When something is due of it that concerns it alone.
+    own: IndexHeap<N>,
     /// Tasks with work and budget, the most urgent first.
     ready: IndexHeap<N>,
     /// Tasks with work that share idle time.
@@ -92,6 +99,10 @@ pub struct Executive<const N: usize> {
     /// What is left of the turn of the first of them.
     quantum_left: u64,
     dispatched: Option<Dispatch>,
+    /// There was a call since: the time after the latest is the executive's own.
+    entered: bool,
+    /// What the end of a sleep costs who slept.
+    wake_cost: u64,
     /// The time of the latest call.
     now: u64,
     /// Releases so far: equal priorities are served in their order.
@@ -109,13 +120,22 @@ impl<const N: usize> Executive<N> {
             tasks: [Task::FREE; N],
             counters: [Counters::EMPTY; N],
             timers: IndexHeap::new(),
+            own: IndexHeap::new(),
             ready: IndexHeap::new(),
             idle: Ring::new(),
             quantum_left: 0,
             dispatched: None,
+            entered: false,
+            wake_cost: 0,
             now: 0,
             sequence: 0,
         }
+    }
+
+    /// Whoever sleeps pays so much of its budget, in nanoseconds, for each entry that the end of
+    /// a sleep makes. Without that, short sleeps would cost others time that no budget bounds.
+    pub fn set_wake_cost(&mut self, cost: u64) {
+        self.wake_cost = cost;
     }
 
     /// The policy that [`new`](Self::new) was given.
@@ -165,6 +185,9 @@ impl<const N: usize> Executive<N> {
     /// Starts a stopped task. Periodic: its releases are at `first_release + k * period`. Server:
     /// it has budget from `first_release` on. Server and background: [`wake`](Self::wake) gives
     /// it work from now on.
+    ///
+    /// A task that was started before begins when the period of its last budget is over, where
+    /// that is later than `first_release`: who is started again and again has no more than others.
     pub fn start(&mut self, id: TaskId, first_release: u64) -> bool {
         let Some(task) = self
             .index(id)
@@ -177,7 +200,7 @@ impl<const N: usize> Executive<N> {
         row.life = Life::Started;
         row.suspended = false;
         row.remaining = 0;
-        row.refill_at = first_release;
+        row.refill_at = first_release.max(row.refill_at);
         self.settle(task);
         true
     }
@@ -205,7 +228,7 @@ impl<const N: usize> Executive<N> {
     /// A server or a background task has work, or a blocked job may go on.
     pub fn wake(&mut self, id: TaskId, now: u64) -> bool {
         self.charge(now);
-        self.index(id).is_some_and(|task| self.unblock(task))
+        self.index(id).is_some_and(|task| self.unblock(task, 0))
     }
 
     /// The job waits until [`wake`](Self::wake).
@@ -328,7 +351,14 @@ impl<const N: usize> Executive<N> {
     /// of tasks, not by how long it was not called.
     pub fn advance(&mut self, now: u64, notices: &mut dyn FnMut(Notice)) {
         self.charge(now);
-        while let Some((due, task)) = self.timers.first() {
+        loop {
+            let (timer, own) = (self.timers.first(), self.own.first());
+            let Some((due, task)) = (match (timer, own) {
+                (Some(timer), Some(own)) => Some(timer.min(own)),
+                (timer, own) => timer.or(own),
+            }) else {
+                break;
+            };
             if due > self.now {
                 break;
             }
@@ -338,26 +368,39 @@ impl<const N: usize> Executive<N> {
 
     /// Who has the processor from `now` on, and until when at the latest.
     pub fn decide(&mut self, now: u64) -> Decision {
-        self.charge(now);
-        let mut alarm = self.timers.first().map_or(NEVER, |(due, _)| due);
-        let dispatch = if let Some((_, task)) = self.ready.first() {
-            alarm = alarm.min(self.now.saturating_add(self.tasks[task].remaining));
-            Some(Dispatch {
-                task,
-                on_budget: true,
-            })
+        if self.entered {
+            self.now = self.now.max(now);
         } else {
-            if self.idle.len() > 1 {
-                alarm = alarm.min(self.now.saturating_add(self.quantum_left));
+            self.charge(now);
+        }
+        self.entered = false;
+        let alarm = self.timers.first().map_or(NEVER, |(due, _)| due);
+        let alarm = match self.ready.first() {
+            Some((_, task)) => {
+                let end = self.now.saturating_add(self.tasks[task].remaining);
+                self.dispatched = Some(Dispatch {
+                    task,
+                    on_budget: true,
+                });
+                self.own_alarm(task, alarm.min(end))
             }
-            self.idle.head().map(|task| Dispatch {
-                task,
-                on_budget: false,
-            })
+            None => {
+                self.dispatched = self.idle.head().map(|task| Dispatch {
+                    task,
+                    on_budget: false,
+                });
+                let turn = match self.idle.len() {
+                    0 | 1 => NEVER,
+                    _ => self.now.saturating_add(self.quantum_left),
+                };
+                alarm
+                    .min(turn)
+                    .min(self.own.first().map_or(NEVER, |(due, _)| due))
+            }
         };
-        self.dispatched = dispatch;
         Decision {
-            run: dispatch.map(|dispatch| TaskId(dispatch.task as u16)),
+            // `N` is below `u16::MAX`.
+            run: self.dispatched.map(|running| TaskId(running.task as u16)),
             alarm: (alarm != NEVER).then_some(alarm),
         }
     }

@@ -45,6 +45,11 @@ impl<const N: usize> IndexHeap<N> {
         self.positions[task] != ABSENT
     }
 
+    /// The tasks that are in the heap, in no particular order.
+    pub fn members(&self) -> impl Iterator<Item = usize> + '_ {
+        self.order[..self.len].iter().map(|&task| usize::from(task))
+    }
+
     /// Puts the task in with this key, or moves it to where the key belongs.
     pub fn set(&mut self, task: usize, key: u64) {
         let position = self.positions[task];

@@ -64,6 +64,17 @@ impl Parameters {
         slack: false,
     };
 
+    /// Those of the root task's manager, which loads, answers and reports: a task of every set.
+    pub const SUPERVISOR: Self = Self {
+        class: Class::Server,
+        priority: 1,
+        period: 10_000_000,
+        deadline: 10_000_000,
+        budget: 500_000,
+        slack: true,
+        ..Self::BACKGROUND
+    };
+
     /// Whether the times fit each other: `0 < budget <= deadline <= period`.
     #[must_use]
     pub fn is_valid(&self) -> bool {
@@ -153,7 +164,8 @@ pub(crate) struct Task {
     /// Budget that is left until `refill_at`.
     pub remaining: u64,
     /// Periodic: the next release. Server: when the budget is whole again; with
-    /// [`Policy::EarliestDeadline`] that is its deadline.
+    /// [`Policy::EarliestDeadline`] that is its deadline. It outlives a stop: budgets are never
+    /// nearer to each other than a period.
     pub refill_at: u64,
     /// Place in the ready queue: what is smaller is more urgent.
     pub key: u64,
@@ -182,7 +194,7 @@ impl Task {
         blocked: false,
         queue: Queue::Nowhere,
         remaining: 0,
-        refill_at: NEVER,
+        refill_at: 0,
         key: 0,
         released_at: 0,
         blocked_at: 0,
@@ -229,17 +241,35 @@ impl Task {
         }
     }
 
-    /// When the next thing is due that nobody has to be asked for.
+    /// When something is next due that every entry has to be in time for: a new budget, or what
+    /// is past already.
     #[inline]
     pub fn next_event(&self, policy: Policy) -> u64 {
-        let mut next = self.wake_at.min(self.finished_at);
-        if self.life == Life::Started && !self.suspended {
-            next = next.min(self.deadline_at).min(self.overrun_at);
+        let mut next = self.finished_at;
+        if self.runs_by_time() {
+            next = next.min(self.overrun_at);
             if self.awaits_refill(policy) {
                 next = next.min(self.refill_at);
             }
         }
         next
+    }
+
+    /// When something is next due that concerns this task alone: the end of a sleep, or a
+    /// deadline that is not the next release as well. Nobody who is more urgent is interrupted
+    /// for these.
+    #[inline]
+    pub fn next_own_event(&self) -> u64 {
+        if self.runs_by_time() && self.deadline_at < self.refill_at {
+            self.wake_at.min(self.deadline_at)
+        } else {
+            self.wake_at
+        }
+    }
+
+    #[inline]
+    fn runs_by_time(&self) -> bool {
+        self.life == Life::Started && !self.suspended
     }
 
     /// Whether `refill_at` is an event. A server that has no work has none: what its budget is

@@ -12,7 +12,7 @@ impl<const N: usize> Executive<N> {
         if row.finished_at <= due {
             self.finish(task, due);
         } else if row.wake_at <= due {
-            self.unblock(task);
+            self.unblock(task, self.wake_cost);
             notices(Notice::Woken(id));
         } else if row.overrun_at <= due {
             self.overrun(task, id, notices);
@@ -143,7 +143,8 @@ impl<const N: usize> Executive<N> {
     }
 
     /// A blocked job goes on, or a task that is not periodic begins to work.
-    pub(super) fn unblock(&mut self, task: usize) -> bool {
+    /// It pays that much of its budget for it.
+    pub(super) fn unblock(&mut self, task: usize, cost: u64) -> bool {
         let (policy, now) = (self.policy, self.now);
         let row = &mut self.tasks[task];
         let class = row.parameters.class;
@@ -170,6 +171,7 @@ impl<const N: usize> Executive<N> {
         if started && class == Class::Server {
             row.refill_server(policy, now);
         }
+        row.remaining = row.remaining.saturating_sub(cost);
         let throttled = started && class != Class::Background && row.remaining == 0;
         self.counters[task].throttled += u64::from(throttled);
         self.settle(task);

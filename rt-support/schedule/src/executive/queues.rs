@@ -1,35 +1,66 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! Where tasks wait, and what the time that they use is charged to.
 
-use super::{Executive, Life, NEVER, Policy, Queue};
+use super::{Class, Executive, Life, NEVER, Policy, Queue};
 
 /// The ready queue's key for fixed priorities has the priority in its highest byte, and the
 /// number of the release below: 2^56 releases are enough for two millennia at a million a second.
 const PRIORITY_SHIFT: u32 = 56;
 
 impl<const N: usize> Executive<N> {
-    /// Charges the time since the last decision to who had the processor, once. From here to the
-    /// next decision time is the executive's own. Time that runs backwards stands still.
+    /// Charges the time since the latest call to who has the processor. Time that runs backwards
+    /// stands still.
     pub(super) fn charge(&mut self, now: u64) {
+        self.entered = true;
         let now = now.max(self.now);
         let elapsed = now - self.now;
         let began = core::mem::replace(&mut self.now, now);
-        let Some(running) = self.dispatched.take() else {
+        let Some(running) = self.dispatched.filter(|_| elapsed > 0) else {
             return;
         };
         let task = running.task;
         self.counters[task].processor_ns += elapsed;
         let row = &mut self.tasks[task];
         row.executed += elapsed;
+        if row.blocked {
+            // It has paid for this; from here on it pays for being blocked.
+            row.blocked_at = now;
+        }
         if !running.on_budget {
-            self.charge_quantum(elapsed);
+            if self.idle.head() == Some(task) {
+                self.charge_quantum(elapsed);
+            }
         } else if elapsed < row.remaining {
             row.remaining -= elapsed;
-        } else {
-            row.overrun_at = began + row.remaining;
+        } else if row.remaining > 0 {
+            if row.place() == Queue::Ready {
+                row.overrun_at = began + row.remaining;
+            }
             row.remaining = 0;
             self.settle(task);
         }
+    }
+
+    /// When `running` has to be interrupted, at `alarm` or before: for a deadline of its own, or
+    /// for the end of the sleep of somebody who is more urgent.
+    pub(super) fn own_alarm(&self, running: usize, alarm: u64) -> u64 {
+        if self.own.first().is_none_or(|(due, _)| due >= alarm) {
+            return alarm;
+        }
+        let key = self.tasks[running].key;
+        let mut earliest = alarm;
+        for task in self.own.members() {
+            let row = &self.tasks[task];
+            if task == running {
+                earliest = earliest.min(row.deadline_at);
+            } else if row.wake_at < earliest && row.life == Life::Started {
+                let on_budget = row.parameters.class != Class::Background && !row.suspended;
+                if on_budget && (row.key, task) < (key, running) {
+                    earliest = row.wake_at;
+                }
+            }
+        }
+        earliest
     }
 
     fn charge_quantum(&mut self, elapsed: u64) {
@@ -47,7 +78,7 @@ impl<const N: usize> Executive<N> {
         let row = &mut self.tasks[task];
         let place = row.place();
         let before = core::mem::replace(&mut row.queue, place);
-        let (key, due) = (row.key, row.next_event(self.policy));
+        let (key, due, own) = (row.key, row.next_event(self.policy), row.next_own_event());
         if before != place {
             match before {
                 Queue::Nowhere => {}
@@ -73,6 +104,11 @@ impl<const N: usize> Executive<N> {
             self.timers.remove(task);
         } else {
             self.timers.set(task, due);
+        }
+        if own == NEVER {
+            self.own.remove(task);
+        } else {
+            self.own.set(task, own);
         }
     }
 

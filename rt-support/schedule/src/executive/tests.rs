@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! What each call and each event does. Times are in units that are easy to read, not realistic.
 
+mod entries;
 mod properties;
 mod servers;
 

@@ -31,9 +31,9 @@ struct Known {
     phase: Option<u64>,
     /// Time that it was seen to run, by the driver's clock.
     processor_ns: u64,
-    /// Budget time since the budget was whole, and when that was.
-    period_began: u64,
+    /// Time on its budget in a period, and when that period ends.
     used: u64,
+    period_end: u64,
     releases: u64,
     skips: u64,
     misses: u64,
@@ -85,13 +85,10 @@ impl Model {
 
     /// Accounts for who ran, as the driver's clock has it.
     fn account(&mut self) {
-        let Some((id, since, on_budget)) = self.running.take() else {
-            return;
-        };
-        let ran = self.now - since;
-        let known = self.known.get_mut(&id.0).unwrap();
-        known.processor_ns += ran;
-        known.used += if on_budget { ran } else { 0 };
+        if let Some((id, since, _)) = &mut self.running {
+            self.known.get_mut(&id.0).unwrap().processor_ns += self.now - *since;
+            *since = self.now;
+        }
     }
 
     /// A call at random. Who runs is likelier to be called upon than others.
@@ -118,19 +115,17 @@ impl Model {
                 assert_eq!(existed, self.known.remove(&id.0).is_some());
                 self.running = self.running.filter(|(running, ..)| *running != id);
             }
-            1 | 2 => {
-                if self.executive.start(id, later) {
-                    self.known.get_mut(&id.0).unwrap().phase = Some(later);
-                }
-            }
+            1 | 2 => self.start(id, later),
             3 => drop(self.executive.begin(id, now)),
             4 | 5 => drop(self.executive.wake(id, now)),
             6 => drop(self.executive.block(id, now)),
             7 => drop(self.executive.sleep(id, now, later)),
             8 | 9 => {
                 // The end of an initialisation leaves the task stopped, and counts for nothing.
-                if self.executive.complete(id, now) && self.executive.state(id) != State::Stopped {
-                    self.known.get_mut(&id.0).unwrap().completions += 1;
+                let done = self.executive.complete(id, now);
+                let counts = done && self.executive.state(id) != State::Stopped;
+                if let Some(known) = self.known.get_mut(&id.0) {
+                    known.completions += u64::from(counts);
                 }
             }
             10 => drop(self.executive.abort(id, now)),
@@ -139,6 +134,16 @@ impl Model {
             13 => drop(self.executive.resume(id, now)),
             _ => {}
         }
+    }
+
+    fn start(&mut self, id: TaskId, first: u64) {
+        if !self.executive.start(id, first) {
+            return;
+        }
+        // Later than asked for, where the task was started before.
+        let phase = self.executive.next_release(id);
+        assert!(phase.is_none_or(|phase| phase >= first));
+        self.known.get_mut(&id.0).unwrap().phase = phase;
     }
 
     fn advance(&mut self) {
@@ -157,7 +162,11 @@ impl Model {
     }
 
     fn decide(&mut self) {
-        self.account();
+        // What came after a call is the executive's own time.
+        if !self.executive.entered {
+            self.account();
+        }
+        self.running = None;
         let decision = self.executive.decide(self.now);
         let Some(id) = decision.run else {
             return;
@@ -304,17 +313,12 @@ fn check_budget(model: &mut Model, began: u64) -> u64 {
     let row = model.executive.tasks[usize::from(id.0)];
     let known = model.known.get_mut(&id.0).unwrap();
     let ran = model.now - began;
-    // The period that the budget is of ends where the next one is due.
-    let period = row.refill_at;
-    if known.period_began != period {
-        known.period_began = period;
+    if known.period_end != row.refill_at {
+        known.period_end = row.refill_at;
         known.used = 0;
     }
-    let used = known.used + ran;
-    assert!(
-        used <= row.parameters.budget,
-        "{id:?} has had {used} of {}",
-        row.parameters.budget
-    );
+    known.used += ran;
+    let (used, budget) = (known.used, row.parameters.budget);
+    assert!(used <= budget, "{id:?} has had {used} of {budget}");
     ran
 }
