@@ -4,6 +4,7 @@
 //! Each function is translated and compiled by itself, by whichever thread is free; the results
 //! come back in the order of the functions, so the object does not depend on the threads.
 
+mod calls;
 mod frame;
 mod gate;
 mod live;
@@ -14,11 +15,12 @@ use crate::module::Module;
 use crate::optimize::{self, Passes};
 use crate::plan::{Convention, Plan, Symbol};
 use crate::progress::{FunctionTimes, Progress};
-use crate::translate::{self, Places};
+use crate::translate::{self, Places, Signatures, Translated};
+pub use calls::{Calls, stack_arguments};
 use cranelift_codegen::Context;
 use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::control::ControlPlane;
-use cranelift_codegen::ir::{AbiParam, ExternalName, Function, LibCall, Opcode};
+use cranelift_codegen::ir::{ExternalName, Function, LibCall};
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_codegen::print_errors::pretty_error;
 use cranelift_codegen::{
@@ -70,6 +72,8 @@ pub struct Code {
     pub calls: Vec<(u32, Option<u32>)>,
     /// Bytes on the stack, return address included (where one is there).
     pub frame_size: u32,
+    /// What it calls in ways that [`Code::relocations`] do not show.
+    pub leads: Calls,
     /// Calls across which references into the heap live: offset of the return address, bytes
     /// from the stack pointer to the frame pointer, offsets of the references from the stack
     /// pointer. Ascending.
@@ -96,6 +100,7 @@ impl Code {
             inlined: Vec::new(),
             calls: Vec::new(),
             frame_size: 0,
+            leads: Calls::default(),
             stack_maps: Vec::new(),
             handlers: Vec::new(),
         }
@@ -110,6 +115,8 @@ struct Worker {
     control: ControlPlane,
     /// Of the function in work.
     places: Places,
+    /// Likewise.
+    signatures: Signatures,
     /// Whether the code is written down for people as well.
     listing: bool,
     /// What the last function took.
@@ -230,6 +237,7 @@ impl Default for Worker {
             builder: FunctionBuilderContext::new(),
             control: ControlPlane::default(),
             places: Places::default(),
+            signatures: Signatures::default(),
             listing: false,
             times: FunctionTimes::default(),
         }
@@ -243,16 +251,13 @@ impl Worker {
         plan: &Plan<'_>,
         isa: &dyn TargetIsa,
         symbol: Symbol,
-    ) -> Result<Function, Error> {
+    ) -> Result<Translated, Error> {
         let builder = &mut self.builder;
         match symbol {
             Symbol::Function(index) => {
                 let body = &module.bodies[index as usize - module.imported_functions()];
-                let (function, places) =
-                    translate::function(module, plan, isa, builder, index, body)
-                        .map_err(|error| module.in_function(error, index))?;
-                self.places = places;
-                Ok(function)
+                translate::function(module, plan, isa, builder, index, body)
+                    .map_err(|error| module.in_function(error, index))
             }
             Symbol::Trampoline(ty) => Ok(translate::trampoline(module, plan, isa, builder, ty)),
             Symbol::Entry(_) | Symbol::ImportAdapter(_) | Symbol::CodeAdapter(_) => {
@@ -275,7 +280,15 @@ impl Worker {
         let machine = plan.options.target;
         let places = std::mem::take(&mut self.places);
         let function = &self.context.func;
-        Ok(code(symbol, &compiled, function, places, isa, machine))
+        let calls = calls::calls(function, &self.signatures, machine);
+        Ok(code(
+            symbol,
+            &compiled,
+            function,
+            (places, calls),
+            isa,
+            machine,
+        ))
     }
 
     /// Translates, optimizes, and selects instructions and registers.
@@ -288,14 +301,16 @@ impl Worker {
         symbol: Symbol,
     ) -> Result<CompiledCode, Error> {
         self.context.clear();
-        self.places = Places::default();
         self.times = FunctionTimes::default();
         let start = Instant::now();
         let translated = self.translate(module, plan, isa, symbol);
         self.times.translate = start.elapsed();
-        self.context.func = translated
+        let translated = translated
             // A function that was given up left its blocks and variables behind.
             .inspect_err(|_| self.builder = FunctionBuilderContext::new())?;
+        self.context.func = translated.function;
+        self.places = translated.places;
+        self.signatures = translated.signatures;
         self.optimized(isa, passes).map_err(|error| {
             let (index, name) = match symbol {
                 Symbol::Function(index) => (index, module.function_name(index)),
@@ -336,7 +351,7 @@ fn code(
     symbol: Symbol,
     compiled: &CompiledCode,
     function: &Function,
-    places: Places,
+    (places, calls): (Places, Calls),
     isa: &dyn TargetIsa,
     machine: Machine,
 ) -> Code {
@@ -370,7 +385,8 @@ fn code(
         positions: positions(compiled, &places),
         inlined: inlined(compiled, &places),
         calls: places.calls,
-        frame_size: frame::size(compiled, machine) + tail_argument_bytes(function),
+        frame_size: frame::size(compiled, machine) + calls.grows,
+        leads: calls,
         handlers: compiled.buffer.call_sites().filter_map(handlers).collect(),
         stack_maps: buffer
             .user_stack_maps()
@@ -424,26 +440,6 @@ fn inlined(compiled: &CompiledCode, places: &Places) -> Vec<(u32, u32, u32)> {
         }
     }
     stretches
-}
-
-/// The most by which tail calls can make the area of the function's own arguments larger: the
-/// stack arguments of the callee, of which the code generator does not tell the size.
-fn tail_argument_bytes(function: &Function) -> u32 {
-    /// No fewer arguments than this are passed in registers, on any architecture.
-    const IN_REGISTERS: usize = 6;
-    let dfg = &function.dfg;
-    let instructions = function.layout.blocks().filter_map(|block| {
-        let last = function.layout.last_inst(block)?;
-        let signature = match dfg.insts[last].opcode() {
-            Opcode::ReturnCall | Opcode::ReturnCallIndirect => dfg.call_signature(last)?,
-            _ => return None,
-        };
-        let params = &dfg.signatures[signature].params;
-        let size = |param: &AbiParam| param.value_type.bytes().next_multiple_of(8);
-        let bytes: u32 = params.iter().skip(IN_REGISTERS).map(size).sum();
-        Some(bytes.next_multiple_of(16))
-    });
-    instructions.max().unwrap_or(0)
 }
 
 /// The handlers around a call, `None` where there are none.

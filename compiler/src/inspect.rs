@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! Reads an object back for people: what `wasm-aot inspect` prints, as text or as JSON.
 
+mod stack;
+
+pub use stack::{Ways, ways};
+
 use object::read::elf::{ElfFile64, FileHeader};
 use object::{LittleEndian, Object, ObjectSection, ObjectSymbol};
 use serde::Serialize;
@@ -112,6 +116,8 @@ pub struct Report {
     tables: Vec<Table>,
     imports: Vec<Entity>,
     exports: Vec<Entity>,
+    /// What instantiation and each exported function take on the stack at most.
+    stack: Vec<stack::Need>,
     functions: Vec<Function>,
     largest_frame_bytes: u32,
     /// What the module asks for; 0 where it makes no objects.
@@ -184,6 +190,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Report, InspectError> {
         tables: tables(&meta),
         imports: imports(&meta),
         exports: exports(&meta),
+        stack: stack::needs(&file, &meta)?,
         functions: functions(&meta),
         largest_frame_bytes: header.largest_frame.get(),
         gc_heap_bytes: header.gc_heap.get(),
@@ -368,6 +375,16 @@ impl fmt::Display for Report {
             for entity in entities {
                 writeln!(f, "  {}  {} {}", entity.symbol, entity.kind, entity.ty)?;
             }
+        }
+        if !self.stack.is_empty() {
+            let host = wasm_aot_object::stack::HOST_STACK_BYTES;
+            writeln!(
+                f,
+                "\nstack (bytes at most, {host} for each function of the host or the runtime):"
+            )?;
+        }
+        for need in &self.stack {
+            writeln!(f, "  {need}")?;
         }
         writeln!(f, "\nfunctions (text offset, code bytes, frame bytes):")?;
         for function in &self.functions {

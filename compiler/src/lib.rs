@@ -33,6 +33,7 @@ mod optimize;
 mod options;
 mod plan;
 pub mod progress;
+mod stack;
 mod translate;
 mod types;
 

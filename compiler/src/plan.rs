@@ -264,7 +264,7 @@ pub enum Action {
 }
 
 /// How the functions of the module call each other.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Convention {
     /// As in C: host functions and exports need no adapters.
     C,

@@ -8,6 +8,7 @@ use crate::features;
 use crate::isa;
 use crate::options::Bounds;
 use crate::plan::{Base, Convention, Symbol, TableStorage, code_name, global_name};
+use crate::stack::{self, Stacks};
 use cranelift_codegen::isa::TargetIsa;
 use sha2::{Digest, Sha256};
 use wasm_aot_object::inlined::{CallRecord, StretchRecord};
@@ -105,8 +106,12 @@ impl Emitter<'_> {
             meta.types.push(record);
         }
         self.entities(&mut meta);
-        self.imports_and_exports(&mut meta);
-        for function in functions {
+        let stacks = stack::analyze(self.module, plan, isa, functions);
+        if stacks.foreign_references {
+            meta.flags |= flags::FOREIGN_REFERENCES;
+        }
+        self.imports_and_exports(&mut meta, &stacks);
+        for (function, &stack) in functions.iter().zip(&stacks.functions) {
             let (index, ty) = match function.symbol {
                 Symbol::Function(index) => (index, plan.function_type(self.module, index)),
                 _ => (NONE, NONE),
@@ -120,6 +125,7 @@ impl Emitter<'_> {
                 type_index: ty.into(),
                 wasm_offset: self.body_offset(function.symbol).into(),
                 name: meta.intern(&name),
+                stack,
             };
             meta.functions.push(record);
             inlined(&mut meta, function, placement[&function.symbol] as u32);
@@ -207,7 +213,7 @@ impl Emitter<'_> {
         }
     }
 
-    fn imports_and_exports(&self, meta: &mut MetaBuilder) {
+    fn imports_and_exports(&self, meta: &mut MetaBuilder, stacks: &Stacks) {
         let module = self.module;
         for &(kind, index) in &module.imports {
             let at = index as usize;
@@ -219,9 +225,13 @@ impl Emitter<'_> {
                 _ => module.functions[at].import,
             };
             let import = import.expect("it is an import");
+            let depth = match kind {
+                ExternalKind::Func | ExternalKind::FuncExact => stacks.imports[at],
+                _ => 0,
+            };
             let (kind, record) = self.kind_and_record(kind, index);
             let symbol = names::member(import.module, import.name);
-            meta.import(kind, record, import.module, import.name, &symbol);
+            meta.import(kind, record, (import.module, import.name), &symbol, depth);
         }
         for export in &module.exports {
             let (kind, record) = self.kind_and_record(export.kind, export.index);

@@ -8,6 +8,7 @@
 //! | import | the module: tail calls, references | an imported function: its entry for tail calls if it has one, else as C |
 //! | code | the module: tail calls through references | C code at an address |
 
+use super::Translated;
 use super::env::{self, Env, own_convention, signature};
 use crate::module::Module;
 use crate::plan::{Plan, Symbol};
@@ -32,7 +33,7 @@ pub fn adapter(
     isa: &dyn TargetIsa,
     context: &mut FunctionBuilderContext,
     symbol: Symbol,
-) -> Function {
+) -> Translated {
     let mut env = Env::new(module, plan, isa);
     let of = |function| plan.function_type(module, function);
     let in_convention = |ty: u32, convention| {
@@ -72,7 +73,7 @@ pub fn adapter(
         other => unreachable!("{other:?} is no adapter"),
     }
     builder.finalize(isa.frontend_config());
-    function
+    Translated::new(function, env)
 }
 
 /// Calls an imported function: as a tail call where the exporter has an entry for that.

@@ -87,7 +87,7 @@ impl Translator<'_, '_> {
         let flags = trusted().with_readonly();
         let code = self.builder.ins().load(types::I64, flags, slot, 0);
         let arguments = self.arguments(ty);
-        let signature = self.env.own_signature(&mut self.builder, ty);
+        let signature = self.env.table_signature(&mut self.builder, ty, number);
         let results = self.result_types(ty);
         let results = self.call_catching(Callee::Indirect(signature, code), &arguments, &results);
         self.push_results(results, ty);

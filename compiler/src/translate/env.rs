@@ -79,8 +79,21 @@ pub struct Env<'a> {
     missing_for_vectors: Option<&'static str>,
     functions: BTreeMap<Symbol, FuncRef>,
     addresses: BTreeMap<Symbol, GlobalValue>,
-    signatures: BTreeMap<(u32, bool), SigRef>,
+    signatures: BTreeMap<(u32, bool, Option<u32>), SigRef>,
 }
+
+/// Where a call that is not by name may lead.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Leads {
+    /// To every function of a canonical type to which a reference exists: to its C code, or to its
+    /// code in the module's own convention where that is another.
+    ByType { ty: u32, convention: Convention },
+    /// To what is in a table of code addresses, by index in [`Plan::dispatch_tables`].
+    ByTable(u32),
+}
+
+/// For the signatures of such calls in a function, where they lead.
+pub type Signatures = BTreeMap<SigRef, Leads>;
 
 impl<'a> Env<'a> {
     pub fn new(module: &'a Module<'a>, plan: &'a Plan<'a>, isa: &'a dyn TargetIsa) -> Self {
@@ -105,12 +118,22 @@ impl<'a> Env<'a> {
 
     /// The signature of a canonical type in the convention of C.
     pub fn signature(&mut self, builder: &mut FunctionBuilder<'_>, ty: u32) -> SigRef {
-        self.signature_in(builder, ty, CALL_CONV)
+        self.signature_in(builder, ty, CALL_CONV, None)
     }
 
     /// The signature of a canonical type in the module's own convention.
     pub fn own_signature(&mut self, builder: &mut FunctionBuilder<'_>, ty: u32) -> SigRef {
-        self.signature_in(builder, ty, own_convention(self.plan))
+        self.signature_in(builder, ty, own_convention(self.plan), None)
+    }
+
+    /// The same for calls by a table of code addresses, by index in [`Plan::dispatch_tables`].
+    pub fn table_signature(
+        &mut self,
+        builder: &mut FunctionBuilder<'_>,
+        ty: u32,
+        table: u32,
+    ) -> SigRef {
+        self.signature_in(builder, ty, own_convention(self.plan), Some(table))
     }
 
     fn signature_in(
@@ -118,12 +141,26 @@ impl<'a> Env<'a> {
         builder: &mut FunctionBuilder<'_>,
         ty: u32,
         convention: CallConv,
+        table: Option<u32>,
     ) -> SigRef {
-        let key = (ty, convention == CALL_CONV);
+        let key = (ty, convention == CALL_CONV, table);
         *self.signatures.entry(key).or_insert_with(|| {
             let ty = self.plan.types[ty as usize].function();
             builder.import_signature(signature(self.isa, ty, convention))
         })
+    }
+
+    /// Where calls with the signatures that were asked for lead.
+    pub fn into_signatures(self) -> Signatures {
+        let leads = |((ty, c, table), signature): ((u32, bool, Option<u32>), SigRef)| {
+            let convention = match c {
+                true => Convention::C,
+                false => Convention::Tail,
+            };
+            let by_type = Leads::ByType { ty, convention };
+            (signature, table.map_or(by_type, Leads::ByTable))
+        };
+        self.signatures.into_iter().map(leads).collect()
     }
 
     /// A Wasm function, to be called directly. Calls are short even to imports, which are called

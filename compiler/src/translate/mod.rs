@@ -38,7 +38,7 @@ mod table;
 mod wide;
 
 pub use adapter::adapter;
-pub use env::{from_trap_code as trap, symbol_address};
+pub use env::{Leads, Signatures, from_trap_code as trap, symbol_address};
 pub use inline::Places;
 pub use memory::{Displacement, MEMORIES, displacement, extended_bytes};
 pub use support::{STUBS, instantiate, trampoline, trap_stub};
@@ -47,12 +47,17 @@ use crate::error::Error;
 use crate::module::Module;
 use crate::plan::{Plan, Symbol};
 use control::Control;
-use cranelift_codegen::ir::{Function, InstBuilder, Type, UserFuncName, types};
+use cranelift_codegen::ir::{Function, InstBuilder, Signature, Type, UserFuncName, types};
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use env::Env;
 use inline::Local;
-use wasmparser::{FunctionBody, ValType};
+use wasmparser::{FuncType, FunctionBody, ValType};
+
+/// The signature of a Wasm function type in the module's own convention.
+pub fn own_signature(isa: &dyn TargetIsa, plan: &Plan<'_>, ty: &FuncType) -> Signature {
+    env::signature(isa, ty, env::own_convention(plan))
+}
 
 /// The Cranelift type of a Wasm value. References are addresses.
 pub(crate) fn clif_type(ty: ValType) -> Type {
@@ -65,6 +70,26 @@ pub(crate) fn clif_type(ty: ValType) -> Type {
     }
 }
 
+/// A function in Cranelift's IR.
+pub struct Translated {
+    pub function: Function,
+    /// Where what has been inlined comes from.
+    pub places: Places,
+    /// Where calls through references and tables lead.
+    pub signatures: Signatures,
+}
+
+impl Translated {
+    /// Of code without a place in the module.
+    fn new(function: Function, env: Env<'_>) -> Self {
+        Self {
+            function,
+            places: Places::default(),
+            signatures: env.into_signatures(),
+        }
+    }
+}
+
 /// The state of translating one function.
 struct Translator<'a, 'f> {
     env: Env<'a>,
@@ -74,8 +99,7 @@ struct Translator<'a, 'f> {
     inlining: inline::State,
 }
 
-/// Translates the body of the function with this index; where what has been inlined comes from is
-/// told beside it.
+/// Translates the body of the function with this index.
 ///
 /// # Errors
 /// For an operator that this compiler does not know; the body itself has been validated.
@@ -86,9 +110,9 @@ pub fn function(
     context: &mut FunctionBuilderContext,
     index: u32,
     body: &FunctionBody<'_>,
-) -> Result<(Function, Places), Error> {
+) -> Result<Translated, Error> {
     let ty = plan.types[plan.function_type(module, index) as usize].function();
-    let signature = env::signature(isa, ty, env::own_convention(plan));
+    let signature = own_signature(isa, plan, ty);
     let name = UserFuncName::User(Symbol::Function(index).to_user());
     let mut function = Function::with_name_signature(name, signature);
     let mut translator = Translator {
@@ -100,10 +124,16 @@ pub fn function(
     };
     translator.body(ty, body)?;
     let Translator {
-        builder, inlining, ..
+        env,
+        builder,
+        inlining,
+        ..
     } = translator;
     builder.finalize(isa.frontend_config());
-    Ok((function, inlining.places))
+    Ok(Translated {
+        places: inlining.places,
+        ..Translated::new(function, env)
+    })
 }
 
 impl Translator<'_, '_> {

@@ -3,7 +3,7 @@
 
 use super::control::Control;
 use super::env::{CALL_CONV, Env, trap_code, trusted};
-use super::{Translator, clif_type};
+use super::{Places, Signatures, Translated, Translator, clif_type};
 use crate::error::Error;
 use crate::module::{ElementItem, Module, SegmentMode};
 use crate::plan::{Action, Plan, Symbol};
@@ -31,7 +31,7 @@ pub fn instantiate(
     isa: &dyn TargetIsa,
     context: &mut FunctionBuilderContext,
     symbol: Symbol,
-) -> Result<Function, Error> {
+) -> Result<Translated, Error> {
     let name = UserFuncName::User(symbol.to_user());
     let mut function = Function::with_name_signature(name, Signature::new(CALL_CONV));
     let mut translator = Translator {
@@ -52,9 +52,9 @@ pub fn instantiate(
         translator.whole_instantiation()?;
     }
     translator.builder.ins().return_(&[]);
-    let Translator { builder, .. } = translator;
+    let Translator { env, builder, .. } = translator;
     builder.finalize(isa.frontend_config());
-    Ok(function)
+    Ok(Translated::new(function, env))
 }
 
 impl Translator<'_, '_> {
@@ -229,7 +229,11 @@ impl Translator<'_, '_> {
 pub const STUBS: [Trap; 2] = [Trap::UninitializedElement, Trap::IndirectCallTypeMismatch];
 
 /// Makes code that is a trap, whatever it is called with. A report shows its caller.
-pub fn trap_stub(isa: &dyn TargetIsa, context: &mut FunctionBuilderContext, code: u32) -> Function {
+pub fn trap_stub(
+    isa: &dyn TargetIsa,
+    context: &mut FunctionBuilderContext,
+    code: u32,
+) -> Translated {
     let symbol = Symbol::TrapStub(code);
     let name = UserFuncName::User(symbol.to_user());
     let mut function = Function::with_name_signature(name, Signature::new(CALL_CONV));
@@ -242,7 +246,11 @@ pub fn trap_stub(isa: &dyn TargetIsa, context: &mut FunctionBuilderContext, code
         .ins()
         .trap(trap_code(trap.expect("there is no other")));
     builder.finalize(isa.frontend_config());
-    function
+    Translated {
+        function,
+        places: Places::default(),
+        signatures: Signatures::new(),
+    }
 }
 
 /// Accesses to a trampoline's slots, which are aligned as words are, not as vectors are.
@@ -257,7 +265,7 @@ pub fn trampoline(
     isa: &dyn TargetIsa,
     context: &mut FunctionBuilderContext,
     ty: u32,
-) -> Function {
+) -> Translated {
     let name = UserFuncName::User(Symbol::Trampoline(ty).to_user());
     let mut signature = Signature::new(CALL_CONV);
     signature
@@ -290,5 +298,5 @@ pub fn trampoline(
     }
     builder.ins().return_(&[]);
     builder.finalize(isa.frontend_config());
-    function
+    Translated::new(function, env)
 }

@@ -21,6 +21,7 @@
 //! | [`link`] | whether an export fits an import |
 //! | [`instances`] | which instance provides an import, where several share an address space |
 //! | [`thunk`] | how a host function is told which instance calls it |
+//! | [`stack`] | how much stack a program needs |
 //! | [`cpu`] | whether this processor can run the code |
 //! | [`trap`] | which trap a fault is, and the backtrace |
 
@@ -42,6 +43,7 @@ pub mod layout;
 pub mod link;
 pub mod load;
 pub mod object;
+pub mod stack;
 mod symbol;
 pub mod thunk;
 pub mod trap;
@@ -50,4 +52,5 @@ pub use error::{LoadError, Unresolved};
 pub use layout::{Layout, PAGE};
 pub use load::Loaded;
 pub use object::Object;
+pub use stack::Unbounded;
 pub use symbol::{Definition, Resolution, UndefinedKind, UndefinedSymbol};

@@ -13,7 +13,8 @@
 //! | [`section::CONTRACT`] | time, memory and rights of the app; only where there was a manifest | `wasm-aot-contract` |
 //!
 //! [`descriptor`] has the records in the object's *data* that compiled code and runtime share,
-//! [`stackmap`] the table in its read-only data by which the collector reads frames.
+//! [`stackmap`] the table in its read-only data by which the collector reads frames, [`stack`] how
+//! the metadata says how deep a stack becomes.
 //!
 //! Reading never allocates and never panics: the parsers check every count, offset and string
 //! once, and what they return can be used without further checks.
@@ -32,6 +33,7 @@ pub mod inlined;
 mod machine;
 pub mod meta;
 pub mod signature;
+pub mod stack;
 pub mod stackmap;
 pub mod table;
 
@@ -39,7 +41,7 @@ use core::fmt;
 pub use machine::Machine;
 
 /// The version of everything this crate defines. A loader refuses any other.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;
 
 /// The size of a WebAssembly page in bytes (core specification, "Memory Instances").
 pub const WASM_PAGE: u64 = 65_536;

@@ -4,6 +4,7 @@
 mod heap;
 mod memory;
 mod sockets;
+mod stack;
 mod unstable;
 mod wasi;
 

@@ -5,6 +5,7 @@
 //! records are is in [`records`](self::records), how they are written in `write`.
 
 use crate::inlined::Inlined;
+use crate::stack::Next;
 use crate::{FORMAT_VERSION, FormatError, section};
 use zerocopy::little_endian::{I64, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -17,8 +18,8 @@ mod write;
 
 use records::Record;
 pub use records::{
-    ExportRecord, FunctionRecord, GlobalRecord, ImportRecord, Kind, MemoryRecord, Str, TableRecord,
-    TagRecord, TypeRecord, entity, type_kind,
+    ExportRecord, FunctionRecord, GlobalRecord, ImportRecord, Kind, MemoryRecord, StackRecord, Str,
+    TableRecord, TagRecord, TypeRecord, entity, type_kind,
 };
 #[cfg(feature = "write")]
 pub use write::MetaBuilder;
@@ -83,8 +84,11 @@ pub mod flags {
     pub const BOUNDS_GUARD: u32 = 1;
     /// The module has a start function (`MODULE:instantiate` runs it).
     pub const START: u32 = 2;
+    /// The module calls through references that may come from another module, so that what a call
+    /// takes on the stack is known only where there is no other module.
+    pub const FOREIGN_REFERENCES: u32 = 4;
     /// Every bit that this version knows.
-    pub const ALL: u32 = 3;
+    pub const ALL: u32 = 7;
 }
 
 /// The metadata of an object, checked.
@@ -217,6 +221,12 @@ impl<'a> Meta<'a> {
                 });
             }
             end = start + u64::from(function.text_size.get());
+            let ways = [function.stack.next, function.stack.outside_next];
+            if !ways.iter().all(|way| self.leads_somewhere(way.get())) {
+                return Err(FormatError::Invalid {
+                    what: "a way down the stack that leads nowhere",
+                });
+            }
         }
         for memory in self.memories {
             let page = memory.page_size_log2.get();
@@ -243,6 +253,18 @@ impl<'a> Meta<'a> {
             });
         }
         Ok(())
+    }
+
+    fn leads_somewhere(&self, way: u32) -> bool {
+        match Next::from_word(way) {
+            None => way == NONE,
+            Some(Next::Function { index, .. }) => (index as usize) < self.functions.len(),
+            Some(Next::Import { index, .. }) => {
+                let import = self.imports.get(index as usize);
+                import.is_some_and(|import| import.kind() == Kind::Function)
+            }
+            Some(Next::Runtime { .. }) => true,
+        }
     }
 
     /// The header's plain fields.

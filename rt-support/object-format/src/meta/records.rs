@@ -113,6 +113,9 @@ pub struct ImportRecord {
     pub name: Str,
     /// The undefined ELF symbol.
     pub symbol: Str,
+    /// Of a function: the deepest stack, in bytes, at which the object's own code calls it, from
+    /// whatever entry; 0 where it never does, [`super::NONE`] where there is no bound.
+    pub depth: U32,
 }
 
 /// An export.
@@ -242,6 +245,26 @@ pub struct FunctionRecord {
     pub wasm_offset: U32,
     /// Name for people: from the name section, or `function[N]`.
     pub name: Str,
+    /// What a call of it takes on the stack.
+    pub stack: StackRecord,
+}
+
+/// What a call of a function takes on the stack at most, its own frame and all that it leads to
+/// included: see [`crate::stack`].
+#[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy, Debug)]
+#[repr(C)]
+pub struct StackRecord {
+    /// Bytes that code of this object takes, [`super::NONE`] where there is no bound.
+    pub bytes: U32,
+    /// [`crate::stack::Next`] on the way to the deepest place, or to the recursion that is why there
+    /// is no bound; [`super::NONE`] where the way ends.
+    pub next: U32,
+    /// Bytes of stack in use where code outside the object is called, at the deepest such place:
+    /// the runtime, a host function, another object. [`super::NONE`] where none ever is, and where
+    /// [`StackRecord::bytes`] is.
+    pub outside: U32,
+    /// [`crate::stack::Next`] on the way there, [`super::NONE`] where there is none.
+    pub outside_next: U32,
 }
 
 /// A record whose strings and indices can be checked.

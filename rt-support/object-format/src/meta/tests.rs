@@ -2,7 +2,26 @@
 //! What is written is read again, and what is damaged is refused.
 
 use super::*;
+use crate::stack::{Call, Next, Stack};
 use alloc::vec::Vec;
+
+/// The first function calls the second, which calls the import.
+fn stack(index: u32) -> StackRecord {
+    let second = Next::Function {
+        index: 1,
+        call: Call::INDIRECT,
+    };
+    let import = Next::Import {
+        index: 0,
+        call: Call::DIRECT,
+    };
+    StackRecord {
+        bytes: (16 - 8 * index).into(),
+        next: [second.word(), NONE][index as usize].into(),
+        outside: (16 - 8 * index).into(),
+        outside_next: [second, import][index as usize].word().into(),
+    }
+}
 
 fn sample() -> Vec<u8> {
     let mut builder = MetaBuilder::default();
@@ -17,8 +36,8 @@ fn sample() -> Vec<u8> {
         supertype: NONE.into(),
         moved: 0.into(),
     });
-    builder.import(Kind::Function, 0, "env", "f", "env.f");
-    builder.import(Kind::Tag, 0, "env", "t", "env.t");
+    builder.import(Kind::Function, 0, ("env", "f"), "env.f", 24);
+    builder.import(Kind::Tag, 0, ("env", "t"), "env.t", 0);
     let name = builder.intern("t");
     builder.tags.push(TagRecord {
         flags: entity::IMPORTED.into(),
@@ -37,6 +56,7 @@ fn sample() -> Vec<u8> {
             type_index: 0.into(),
             wasm_offset: (100 + 50 * index as u32).into(),
             name,
+            stack: stack(index as u32),
         });
     }
     builder.finish()
@@ -62,6 +82,37 @@ fn round_trip() {
 }
 
 #[test]
+fn ways_down_the_stack_are_followed() {
+    let bytes = sample();
+    let meta = Meta::parse(&bytes).unwrap();
+    let stack = Stack::of(&meta, 0).unwrap();
+    assert_eq!((stack.bytes(), stack.outside()), (Some(16), Some(16)));
+    let own: Vec<_> = stack.way().collect();
+    let called = |index, call| Next::Function { index, call };
+    assert_eq!(own, [called(1, Call::INDIRECT)]);
+    let import = Next::Import {
+        index: 0,
+        call: Call::DIRECT,
+    };
+    let outside: Vec<_> = stack.way_outside().collect();
+    assert_eq!(outside, [called(1, Call::INDIRECT), import]);
+    assert_eq!(meta.imports()[0].depth.get(), 24);
+    assert!(Stack::of(&meta, 2).is_none());
+}
+
+#[test]
+fn a_way_that_leads_nowhere_is_refused() {
+    let mut bytes = sample();
+    let meta = Meta::parse(&bytes).unwrap();
+    let functions = meta.header().functions.offset.get() as usize;
+    let way = functions + size_of::<FunctionRecord>() - 12;
+    for (word, right) in [(2u32, false), (1, true), (NONE - 1, false), (NONE, true)] {
+        bytes[way..way + 4].copy_from_slice(&word.to_le_bytes());
+        assert_eq!(Meta::parse(&bytes).is_ok(), right, "{word:#x}");
+    }
+}
+
+#[test]
 fn damage_never_panics_and_truncation_is_refused() {
     let bytes = sample();
     for length in 0..bytes.len() {
@@ -76,6 +127,11 @@ fn damage_never_panics_and_truncation_is_refused() {
                     let _ = (import.kind(), meta.str(import.symbol));
                 }
                 let _ = meta.function_at(3);
+                for index in 0..meta.functions().len() as u32 {
+                    let stack = Stack::of(&meta, index).unwrap();
+                    assert!(stack.way().count() <= 1 + meta.functions().len());
+                    assert!(stack.way_outside().count() <= 1 + meta.functions().len());
+                }
             }
         }
     }

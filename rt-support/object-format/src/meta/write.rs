@@ -64,13 +64,21 @@ impl MetaBuilder {
     }
 
     /// Adds an import; see [`ImportRecord`].
-    pub fn import(&mut self, kind: Kind, index: u32, module: &str, name: &str, symbol: &str) {
+    pub fn import(
+        &mut self,
+        kind: Kind,
+        index: u32,
+        (module, name): (&str, &str),
+        symbol: &str,
+        depth: u32,
+    ) {
         let record = ImportRecord {
             kind: (kind as u32).into(),
             index: index.into(),
             module: self.intern(module),
             name: self.intern(name),
             symbol: self.intern(symbol),
+            depth: depth.into(),
         };
         self.imports.push(record);
     }
