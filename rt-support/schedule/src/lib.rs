@@ -4,6 +4,7 @@
 //! | module | what it decides |
 //! |---|---|
 //! | [`executive`] | releases, deadlines, budgets, priorities: which task runs now, and until when |
+//! | [`admission`] | whether a set of tasks keeps its deadlines |
 //! | [`histogram`], [`counters`] | what happened, in numbers |
 //! | [`report`] | those numbers as a record for the host |
 //!
@@ -17,6 +18,7 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod admission;
 pub mod counters;
 pub mod executive;
 mod heap;

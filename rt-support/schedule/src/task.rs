@@ -64,10 +64,11 @@ impl Parameters {
         slack: false,
     };
 
-    /// Those of the root task's manager, which loads, answers and reports: a task of every set.
+    /// Those of the root task's manager, which loads, answers and reports: a task of every set,
+    /// below all priorities that contracts give.
     pub const SUPERVISOR: Self = Self {
         class: Class::Server,
-        priority: 1,
+        priority: 0,
         period: 10_000_000,
         deadline: 10_000_000,
         budget: 500_000,
