@@ -26,10 +26,8 @@ pub use key::{Id, KeyRecord, Roles};
 pub use statement::{Malformed, Statement};
 pub use verify::{Installed, Policy, Refusal, verify};
 
-/// Bytes of a SHA-256.
-pub const HASH_BYTES: usize = 32;
 /// A SHA-256.
-pub type Hash = [u8; HASH_BYTES];
+pub type Hash = [u8; 32];
 /// Bytes of an Ed25519 signature.
 pub const SIGNATURE_BYTES: usize = 64;
 
