@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-//! Lays out the object: text, data, symbols, relocations, and the three sections of
+//! Lays out the object: text, data, symbols, relocations, and the sections of
 //! `wasm-aot-object`.
 //!
 //! Calls and references between functions of the object are resolved here (text moves as a
@@ -78,6 +78,7 @@ pub fn object(
     }
     emitter.tables(functions, &placement)?;
     emitter.metadata(isa, functions, &placement, binary)?;
+    emitter.contract();
     emitter.no_executable_stack();
     Ok(emitter.object.write()?)
 }
@@ -311,6 +312,18 @@ impl Emitter<'_> {
                 self.relocate(id, delta, here, delta as i64, subtract)
             }
         }
+    }
+
+    /// The contract, where there is one: the only section of ours that refers to nothing.
+    fn contract(&mut self) {
+        let contract = &self.plan.options.contract;
+        if contract.is_empty() {
+            return;
+        }
+        let name = section::CONTRACT.as_bytes().to_vec();
+        let kind = SectionKind::ReadOnlyData;
+        let id = self.object.add_section(Vec::new(), name, kind);
+        self.object.set_section_data(id, contract.clone(), 8);
     }
 
     /// A local symbol for a place in the text, named as GNU as names such labels: its tools leave

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! Reads an object back for people: what `wasm-aot inspect` prints, as text or as JSON.
 
+mod contract;
 mod stack;
 
 pub use stack::{Ways, ways};
@@ -9,6 +10,7 @@ use object::read::elf::{ElfFile64, FileHeader};
 use object::{LittleEndian, Object, ObjectSection, ObjectSymbol};
 use serde::Serialize;
 use std::fmt;
+use wasm_aot_contract::ContractError;
 use wasm_aot_object::meta::{Kind, Meta, NONE, Str, entity};
 use wasm_aot_object::table::{AddressMap, TrapTable};
 use wasm_aot_object::{FORMAT_VERSION, FormatError, Machine, section};
@@ -31,6 +33,9 @@ pub enum InspectError {
         /// What is wrong.
         error: FormatError,
     },
+    /// The contract cannot be read.
+    #[error("section {section}: {0}", section = section::CONTRACT)]
+    Contract(ContractError),
 }
 
 /// A section and its size in bytes.
@@ -122,6 +127,9 @@ pub struct Report {
     largest_frame_bytes: u32,
     /// What the module asks for; 0 where it makes no objects.
     gc_heap_bytes: u64,
+    /// Absent in an object without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contract: Option<contract::Contract>,
     trap_sites: usize,
     address_map_entries: usize,
 }
@@ -164,6 +172,13 @@ pub fn inspect(bytes: &[u8]) -> Result<Report, InspectError> {
     for symbol in file.symbols().filter(|symbol| symbol.is_undefined()) {
         undefined_symbols.push(symbol.name()?.to_owned());
     }
+    let contract = match file.section_by_name(section::CONTRACT) {
+        Some(section) => {
+            let read = wasm_aot_contract::Contract::parse(section.data()?);
+            Some((&read.map_err(InspectError::Contract)?).into())
+        }
+        None => None,
+    };
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
     let header = meta.header();
     Ok(Report {
@@ -194,6 +209,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Report, InspectError> {
         functions: functions(&meta),
         largest_frame_bytes: header.largest_frame.get(),
         gc_heap_bytes: header.gc_heap.get(),
+        contract,
         trap_sites: traps.len(),
         address_map_entries: map.len(),
     })
@@ -385,6 +401,9 @@ impl fmt::Display for Report {
         }
         for need in &self.stack {
             writeln!(f, "  {need}")?;
+        }
+        if let Some(contract) = &self.contract {
+            write!(f, "{contract}")?;
         }
         writeln!(f, "\nfunctions (text offset, code bytes, frame bytes):")?;
         for function in &self.functions {

@@ -64,6 +64,9 @@ pub struct Options {
     /// Bytes of the heap that a module with structures, arrays or exceptions asks for. Half of
     /// it is in use at a time.
     pub gc_heap: u64,
+    /// The record of the app's contract (`wasm-aot-contract`), kept in the object as it is; empty
+    /// for none.
+    pub contract: Vec<u8>,
     /// Let the code generator check its own intermediate results (slow).
     pub verify: bool,
 }
@@ -81,6 +84,7 @@ impl Default for Options {
             inline: true,
             vectorize: true,
             gc_heap: DEFAULT_GC_HEAP,
+            contract: Vec::new(),
             verify: cfg!(debug_assertions),
         }
     }

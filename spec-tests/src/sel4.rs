@@ -6,7 +6,7 @@ use crate::assemble::Assembled;
 use crate::engine::Ended;
 use crate::judge;
 use anyhow::{Context, Result};
-use sel4_host::bundle::{AppSpec, encode, flags};
+use sel4_host::bundle::{AppSpec, SystemSpec, encode, flags};
 use sel4_host::{Artifacts, Events, Outcome, Qemu, QemuError};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -103,7 +103,7 @@ fn boot(
         }
     };
     let apps: Vec<_> = batch.iter().map(spec).collect();
-    let bundle = encode(flags::HOSTED | flags::POWER_OFF, &apps);
+    let bundle = encode(&SystemSpec::new(flags::HOSTED | flags::POWER_OFF), &apps);
     let bundle = bundle.context("the scripts are too large for one image")?;
     let mut image = tempfile::Builder::new().prefix("wasm-aot-").tempfile()?;
     image

@@ -2,7 +2,7 @@
 //! Several apps in one boot of seL4, made by hand rather than by the command.
 
 use crate::tools;
-use sel4_host::bundle::{AppSpec, app_flags, encode, flags};
+use sel4_host::bundle::{AppSpec, SystemSpec, app_flags, encode, flags};
 use sel4_host::{Artifacts, Events, Outcome, Qemu};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -85,7 +85,7 @@ pub fn boot(apps: &[AppSpec]) -> (Outcome, Said) {
 /// As [`boot`].
 #[must_use]
 pub fn boot_with(apps: &[AppSpec], input: Option<Box<dyn Read + Send>>) -> (Outcome, Said) {
-    let bundle = encode(flags::HOSTED | flags::POWER_OFF, apps).unwrap();
+    let bundle = encode(&SystemSpec::new(flags::HOSTED | flags::POWER_OFF), apps).unwrap();
     let artifacts = Artifacts::read(&tools::share().unwrap()).unwrap();
     let mut image = tempfile::NamedTempFile::new().unwrap();
     image.write_all(&artifacts.image(&bundle).unwrap()).unwrap();

@@ -23,6 +23,7 @@
 //! | `sockets.rs` | a program that serves a connection on the loopback interface |
 //! | `wasi.rs` | the program that runs the official WASI testsuite |
 //! | `directories.rs` | seL4: directories in memory, clocks, input; programs that ask too much of them |
+//! | `contracts.rs` | contracts: from manifests into objects and images, and what is refused |
 //! | `boots.rs` | seL4: hostile, damaged and too large apps, one after the other |
 //!
 //! The tests take the programs from the environment, which `cargo xtask test` sets, or from the

@@ -3,7 +3,7 @@
 
 mod watch;
 
-use crate::files;
+use crate::{files, manifest};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -179,6 +179,10 @@ pub struct Arguments {
     /// First part of the object's symbols: exports are `NAME.export`.
     #[arg(long, default_value = "main", value_name = "NAME")]
     module_name: String,
+    /// Put the contract of this manifest (TOML) into the object: its time, its memory, what it may
+    /// import; see docs/contracts.md.
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
     /// Print what was done as JSON.
     #[arg(long)]
     json: bool,
@@ -213,7 +217,10 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode> {
     };
     let start = Instant::now();
     let progress = Watch::new(arguments.quiet);
-    let options = arguments.compiler.options(&arguments.module_name)?;
+    let mut options = arguments.compiler.options(&arguments.module_name)?;
+    if let Some(path) = &arguments.manifest {
+        options.contract = manifest::record(path)?;
+    }
     let bytes = files::read(&arguments.input)?;
     if files::is_elf(&bytes) {
         bail!(
@@ -223,6 +230,10 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode> {
     }
     let object = wasm_aot_compiler::compile_with(&bytes, &options, &progress)
         .with_context(|| arguments.input.display().to_string())?;
+    if let Some(path) = &arguments.manifest {
+        manifest::check(&options.contract, &[("", &object)], options.target)
+            .with_context(|| path.display().to_string())?;
+    }
     progress.write();
     files::write(&output, &object, false)?;
     let timings = arguments.timings.then(|| progress.timings());

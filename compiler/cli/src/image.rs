@@ -2,31 +2,47 @@
 //! `wasm-aot image`: objects to a bootable seL4 image; and what it shares with `run --on sel4`.
 
 use crate::build::CompilerArguments;
+use crate::manifest::{self, Input};
 use crate::preload::{self, Preload};
+use crate::system::SystemArguments;
 use crate::{files, share};
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use sel4_host::bundle::{AppSpec, MAX_DIRS, app_flags, encode, flags};
+use sel4_host::bundle::{AppSpec, MAX_DIRS, SystemSpec, app_flags, encode, flags};
 use sel4_host::directories::{self, Directory};
 use sel4_host::{Artifacts, qemu_command_line};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use wasm_aot_contract::Contract;
+use wasm_aot_loader::Object;
+use wasm_aot_object::Machine;
 
 /// Memory of the emulated machine unless told otherwise, in MiB.
 pub const MACHINE_MEMORY_MIB: u32 = 512;
 
-/// Make a bootable seL4 image that runs apps one after the other.
+/// Make a bootable seL4 image of apps.
 ///
 /// The image is one multiboot file with kernel, root task and objects; the command prints the
-/// QEMU line that boots it. Output goes to the first serial port.
+/// QEMU line that boots it. Output goes to the first serial port. Apps with a contract run beside
+/// each other, those without one after the other in the time that is left.
 #[derive(Args)]
 pub struct Arguments {
-    /// Objects or modules (.o, .wasm, .wat), run in this order.
-    #[arg(required = true)]
-    inputs: Vec<PathBuf>,
     /// The image.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    #[command(flatten)]
+    apps: AppsArguments,
+    #[command(flatten)]
+    system: SystemArguments,
+}
+
+/// The apps of an image.
+#[derive(Args)]
+pub struct AppsArguments {
+    /// Objects or modules (.o, .wasm, .wat); behind an `@`, a manifest whose contract holds instead
+    /// of the one in the object.
+    #[arg(required = true, value_name = "FILE[@MANIFEST]")]
+    pub inputs: Vec<PathBuf>,
     /// An argument for every app (repeat for more).
     #[arg(long = "arg", value_name = "ARGUMENT", allow_hyphen_values = true)]
     args: Vec<String>,
@@ -40,6 +56,27 @@ pub struct Arguments {
     app: AppArguments,
     #[command(flatten)]
     compiler: CompilerArguments,
+}
+
+impl AppsArguments {
+    /// The apps, in their order.
+    pub fn specs(&self, system: &SystemSpec) -> Result<Vec<AppSpec>> {
+        let mut apps = Vec::new();
+        for input in self.inputs.iter().map(Input::from) {
+            let modules = preload::modules(&self.compiler, &self.preloads, &input.file)?;
+            let app = self.app.spec(&input, modules, &self.args)?;
+            let mut app = granted(app, system)?;
+            // The console.
+            app.flags |= 7 * app_flags::TERMINAL;
+            if let Some(stdin) = &self.stdin {
+                app.input = files::read(stdin)?;
+                app.flags |= app_flags::INPUT;
+                app.flags &= !app_flags::TERMINAL;
+            }
+            apps.push(app);
+        }
+        Ok(apps)
+    }
 }
 
 /// What an app on seL4 is given.
@@ -62,14 +99,13 @@ pub struct AppArguments {
     /// default what there is.
     #[arg(long, value_name = "BYTES")]
     pub memory_limit: Option<u64>,
-    /// Bytes of stack for the program.
-    #[arg(
-        long = "max-wasm-stack",
-        alias = "stack-size",
-        value_name = "BYTES",
-        default_value_t = 1 << 20
-    )]
-    pub stack_size: u64,
+    /// Bytes of stack for the program, by default 1048576; on seL4 by default those of its
+    /// contract.
+    #[arg(long = "max-wasm-stack", alias = "stack-size", value_name = "BYTES")]
+    pub stack_size: Option<u64>,
+    /// The contract of this manifest (TOML) holds instead of the one in the object (seL4).
+    #[arg(long, value_name = "FILE")]
+    pub manifest: Option<PathBuf>,
 }
 
 impl AppArguments {
@@ -85,12 +121,15 @@ impl AppArguments {
     /// The app in a boot bundle.
     pub fn spec(
         &self,
-        path: &Path,
+        input: &Input,
         modules: Vec<(String, Vec<u8>)>,
         args: &[String],
     ) -> Result<AppSpec> {
         let (archive, dirs) = self.directories()?;
-        let name = program_name(path);
+        let program = program_name(&input.file);
+        let contract = self.contract(input, &modules)?;
+        let named = effective(&contract, &modules, |contract| contract.name.to_owned())?;
+        let name = named.filter(|name| !name.is_empty());
         let mut bits = 0;
         if self.unknown_imports_trap {
             bits |= app_flags::UNKNOWN_IMPORTS_TRAP;
@@ -99,10 +138,12 @@ impl AppArguments {
             bits |= app_flags::INVOKE;
         }
         Ok(AppSpec {
-            name: name.clone(),
+            name: name.unwrap_or_else(|| program.clone()),
             modules,
             script: Vec::new(),
-            args: std::iter::once(name).chain(args.iter().cloned()).collect(),
+            args: std::iter::once(program)
+                .chain(args.iter().cloned())
+                .collect(),
             env: self
                 .environment()
                 .into_iter()
@@ -112,10 +153,28 @@ impl AppArguments {
             archive,
             dirs,
             input: Vec::new(),
+            contract,
             flags: bits,
             memory_limit: self.memory_limit.unwrap_or(0),
-            stack_size: self.stack_size,
+            stack_size: self.stack_size.unwrap_or(0),
         })
+    }
+
+    /// The record of the contract in the manifest, if there is one.
+    fn contract(&self, input: &Input, modules: &[(String, Vec<u8>)]) -> Result<Vec<u8>> {
+        let Some(path) = input.manifest.as_ref().or(self.manifest.as_ref()) else {
+            return Ok(Vec::new());
+        };
+        let record = manifest::record(path)?;
+        let modules: Vec<_> = modules
+            .iter()
+            .map(|(name, object)| (name.as_str(), object.as_slice()))
+            .collect();
+        manifest::check(&record, &modules, Machine::X86_64).with_context(|| {
+            let (manifest, file) = (path.display(), input.file.display());
+            format!("{manifest}, for {file}")
+        })?;
+        Ok(record)
     }
 
     /// The directories, packed, and their names for the program.
@@ -153,29 +212,52 @@ pub fn program_name(path: &Path) -> String {
         .into_owned()
 }
 
+/// Asks the contract that holds for an app: that of the manifest, or of the last module's object.
+/// `None` where there is none, or no object: whoever loads it says what is wrong with it.
+pub fn effective<T>(
+    record: &[u8],
+    modules: &[(String, Vec<u8>)],
+    ask: impl FnOnce(&Contract<'_>) -> T,
+) -> Result<Option<T>> {
+    if !record.is_empty() {
+        return Ok(Some(ask(&manifest::contract(record)?)));
+    }
+    let Some((_, bytes)) = modules.last() else {
+        return Ok(None);
+    };
+    let Ok(object) = Object::parse_for(bytes, Machine::X86_64) else {
+        return Ok(None);
+    };
+    Ok(object.contract().map(ask))
+}
+
+/// Checks that the devices which an app wants are granted.
+fn granted(app: AppSpec, system: &SystemSpec) -> Result<AppSpec> {
+    let missing = |contract: &Contract<'_>| {
+        let granted = |name: &str| system.grants.iter().any(|grant| grant.name == name);
+        let missing = contract.devices.iter().find(|name| !granted(name));
+        missing.map(str::to_owned)
+    };
+    match effective(&app.contract, &app.modules, missing)?.flatten() {
+        Some(device) => bail!(
+            "{}: its contract wants the device `{device}`, which nobody grants; see --grant",
+            app.name
+        ),
+        None => Ok(app),
+    }
+}
+
 /// The image with these apps.
-pub fn make(apps: &[AppSpec], bundle_flags: u32) -> Result<Vec<u8>> {
+pub fn make(apps: &[AppSpec], system: &SystemSpec) -> Result<Vec<u8>> {
     let artifacts = Artifacts::read(&share::folder()?)?;
-    let bundle = encode(bundle_flags, apps).context("the objects are too large for one image")?;
+    let bundle = encode(system, apps).context("the objects are too large for one image")?;
     Ok(artifacts.image(&bundle)?)
 }
 
 pub fn main(arguments: &Arguments) -> Result<ExitCode> {
-    let mut apps = Vec::new();
-    for input in &arguments.inputs {
-        let modules = preload::modules(&arguments.compiler, &arguments.preloads, input)?;
-        let mut app = arguments.app.spec(input, modules, &arguments.args)?;
-        // The console.
-        app.flags |= 7 * app_flags::TERMINAL;
-        if let Some(stdin) = &arguments.stdin {
-            app.input = files::read(stdin)?;
-            app.flags |= app_flags::INPUT;
-            app.flags &= !app_flags::TERMINAL;
-        }
-        apps.push(app);
-    }
-    let image = make(&apps, flags::POWER_OFF)?;
-    files::write(&arguments.output, &image, false)?;
+    let system = arguments.system.spec(flags::POWER_OFF)?;
+    let apps = arguments.apps.specs(&system)?;
+    files::write(&arguments.output, &make(&apps, &system)?, false)?;
     println!(
         "{}",
         qemu_command_line(&arguments.output, MACHINE_MEMORY_MIB)

@@ -10,9 +10,11 @@ mod files;
 mod image;
 mod inspect;
 mod link;
+mod manifest;
 mod preload;
 mod run;
 mod share;
+mod system;
 mod wast;
 
 use anyhow::Result;

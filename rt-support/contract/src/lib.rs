@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! The contract of an app: what it is promised, what it may have, and what happens when it breaks
 //! its word. Defined once for whoever writes one (a manifest), keeps one (the object's section
-//! `.wasm_aot.contract`, the boot bundle) and enforces one (the root task).
+//! [`wasm_aot_object::section::CONTRACT`], the boot bundle) and enforces one (the root task).
 //!
 //! Times are whole microseconds, sizes are bytes, and both say so in their names. Reading a
 //! contract ([`Contract::parse`]) allocates nothing, never panics, and gives one that
@@ -17,6 +17,7 @@ extern crate std;
 
 mod check;
 mod error;
+mod fit;
 #[cfg(feature = "manifest")]
 pub mod manifest;
 mod names;
@@ -24,6 +25,7 @@ mod record;
 
 pub use check::{device_name, field};
 pub use error::{ContractError, Text};
+pub use fit::Misfit;
 pub use names::Names;
 #[cfg(any(test, feature = "write"))]
 pub use record::encode;

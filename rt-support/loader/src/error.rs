@@ -4,8 +4,9 @@
 use crate::link::LinkError;
 use crate::symbol::{UndefinedKind, UndefinedSymbol};
 use core::fmt;
+use wasm_aot_contract::ContractError;
 use wasm_aot_object::meta::{Kind, Meta};
-use wasm_aot_object::{FormatError, Machine};
+use wasm_aot_object::{FormatError, Machine, section};
 
 /// Why an object cannot be loaded. Names borrow from the object's bytes.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +42,11 @@ pub enum LoadError<'a> {
         section: &'static str,
         /// Why.
         error: FormatError,
+    },
+    /// The object's contract cannot be read or kept.
+    Contract {
+        /// Why.
+        error: ContractError,
     },
     /// A section that wants something this loader does not do.
     Section {
@@ -148,6 +154,7 @@ impl fmt::Display for LoadError<'_> {
                 "section {name} is missing: not an object written by `wasm-aot build`"
             ),
             Self::Format { section, error } => write!(f, "section {section}: {error}"),
+            Self::Contract { error } => write!(f, "section {}: {error}", section::CONTRACT),
             Self::Section { name, why } => write!(f, "section {name}: {why}"),
             Self::TooLarge { bytes } => write!(
                 f,

@@ -173,7 +173,7 @@ pub(crate) fn fate<'a>(name: &'a str, header: &SectionHeader) -> Result<Fate, Lo
     let refuse = |why| Err(LoadError::Section { name, why });
     let flags = header.sh_flags;
     let has = |bit: u32| flags & u64::from(bit) != 0;
-    let ours = [own::META, own::TRAPS, own::ADDRESS_MAP].contains(&name);
+    let ours = [own::META, own::TRAPS, own::ADDRESS_MAP, own::CONTRACT].contains(&name);
     // Unwinding tables and notes are for other loaders and debuggers.
     let foreign = name == ".eh_frame" || name.starts_with(".note") || name == ".comment";
     if !has(abi::SHF_ALLOC) || ours || foreign {

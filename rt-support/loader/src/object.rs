@@ -17,6 +17,7 @@ use elf::section::{SectionHeader, SectionHeaderTable};
 use elf::string_table::StringTable;
 use elf::symbol::{Symbol, SymbolTable};
 use elf::{ElfBytes, ParseError};
+use wasm_aot_contract::Contract;
 use wasm_aot_object::Machine;
 use wasm_aot_object::meta::Meta;
 use wasm_aot_object::section as own;
@@ -41,6 +42,7 @@ pub struct Object<'a> {
     meta: Meta<'a>,
     traps: TrapTable<'a>,
     address_map: AddressMap<'a>,
+    contract: Option<Contract<'a>>,
 }
 
 impl<'a> Object<'a> {
@@ -74,7 +76,7 @@ impl<'a> Object<'a> {
             section_names,
             symbols: None,
             text: None,
-            own: [None; 3],
+            own: [None; 4],
             placement: Placement::new(),
         };
         for (index, header) in sections.iter().enumerate() {
@@ -82,12 +84,14 @@ impl<'a> Object<'a> {
         }
         let missing = |name| LoadError::MissingSection { name };
         let format = |section| move |error| LoadError::Format { section, error };
-        let [meta, traps, map] = object.own;
+        let [meta, traps, map, contract] = object.own;
         let meta = Meta::parse(meta.ok_or(missing(own::META))?).map_err(format(own::META))?;
         let traps =
             TrapTable::parse(traps.ok_or(missing(own::TRAPS))?).map_err(format(own::TRAPS))?;
         let address_map = AddressMap::parse(map.ok_or(missing(own::ADDRESS_MAP))?)
             .map_err(format(own::ADDRESS_MAP))?;
+        let contract = contract.map(Contract::parse).transpose();
+        let contract = contract.map_err(|error| LoadError::Contract { error })?;
         let (text, text_size) = object.text.ok_or(missing(".text"))?;
         check_functions(&meta, text_size)?;
         let (symbol_section, symbols, symbol_names) = object.symbols.ok_or(missing(".symtab"))?;
@@ -107,6 +111,7 @@ impl<'a> Object<'a> {
             meta,
             traps,
             address_map,
+            contract,
         };
         object.check_symbols()?;
         object.check_relocations()?;
@@ -129,6 +134,12 @@ impl<'a> Object<'a> {
     #[must_use]
     pub fn address_map(&self) -> &AddressMap<'a> {
         &self.address_map
+    }
+
+    /// The contract that was built into the object, if any.
+    #[must_use]
+    pub fn contract(&self) -> Option<&Contract<'a>> {
+        self.contract.as_ref()
     }
 
     /// The memory that the image needs.
@@ -396,7 +407,8 @@ struct RawObject<'a> {
     symbols: Option<(usize, SymbolTable<'a, LittleEndian>, StringTable<'a>)>,
     /// Number and size of `.text`.
     text: Option<(usize, u64)>,
-    own: [Option<&'a [u8]>; 3],
+    /// The sections of `wasm-aot-object`; the last one may be missing.
+    own: [Option<&'a [u8]>; 4],
     placement: Placement,
 }
 
@@ -419,7 +431,7 @@ impl<'a> RawObject<'a> {
         if header.sh_type == abi::SHT_SYMTAB {
             self.symbol_table(index, header, data)?;
         }
-        let names = [own::META, own::TRAPS, own::ADDRESS_MAP];
+        let names = [own::META, own::TRAPS, own::ADDRESS_MAP, own::CONTRACT];
         for (slot, _) in self.own.iter_mut().zip(names).filter(|(_, n)| *n == name) {
             if slot.replace(data).is_some() || zeroed {
                 return Err(malformed("two sections of the same purpose"));

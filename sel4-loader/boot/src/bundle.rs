@@ -8,15 +8,18 @@
 //! An app is either some modules, which are linked, instantiated in their order, and the last of
 //! which is run; or a test script, which brings its own modules (`wasm-aot-script`).
 
+mod grant;
+
 use crate::strings::Strings;
 use core::fmt;
+pub use grant::{Grant, GrantRecord, MAX_GRANTS, Resource};
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// First bytes of a bundle.
 pub const MAGIC: [u8; 8] = *b"waBUNDLE";
 /// The version of everything in this module.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// What stands where a bundle goes in a root task that has none: the linker script writes it, the
 /// host finds the segment by it and replaces it.
 pub const PAYLOAD_MARKER: &[u8; 16] = b"wasm-aot payload";
@@ -54,6 +57,20 @@ pub mod app_flags {
     pub const ALL: u32 = 127;
 }
 
+/// How the processor is shared between apps with contracts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Policy {
+    /// The most urgent priority first.
+    #[default]
+    FixedPriority,
+    /// The earliest deadline first.
+    EarliestDeadline,
+}
+
+impl Policy {
+    const ALL: [Self; 2] = [Self::FixedPriority, Self::EarliestDeadline];
+}
+
 /// A range of the bundle's bytes.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy, Debug)]
 #[repr(C)]
@@ -72,6 +89,11 @@ pub struct Header {
     /// Bytes of the whole bundle.
     total: U32,
     apps: U32,
+    /// Position in [`Policy::ALL`].
+    policy: U32,
+    /// An array of [`GrantRecord`].
+    grants: Range,
+    duration_us: U64,
 }
 
 /// An app, as it stands in the bundle.
@@ -88,6 +110,7 @@ pub struct AppRecord {
     archive: Range,
     dirs: Range,
     input: Range,
+    contract: Range,
     flags: U32,
     reserved: U32,
     memory_limit: U64,
@@ -134,6 +157,9 @@ pub struct App<'a> {
     pub dirs: Strings<'a>,
     /// Its standard input, if [`app_flags::INPUT`] says so.
     pub input: &'a [u8],
+    /// The record of its contract (`wasm-aot-contract`), in the place of the one in its object;
+    /// empty for that one.
+    pub contract: &'a [u8],
     /// [`app_flags`].
     pub flags: u32,
     /// Bytes of frames that the app may have, everything included but unchanged contents of its
@@ -193,6 +219,7 @@ pub struct Bundle<'a> {
     bytes: &'a [u8],
     header: &'a Header,
     apps: &'a [AppRecord],
+    grants: &'a [GrantRecord],
 }
 
 impl<'a> Bundle<'a> {
@@ -225,27 +252,29 @@ impl<'a> Bundle<'a> {
         let count = header.apps.get() as usize;
         let (apps, _) = <[AppRecord]>::ref_from_prefix_with_elems(records, count)
             .map_err(|_| truncated("the list of apps"))?;
-        let bundle = Self {
+        if header.policy.get() as usize >= Policy::ALL.len() {
+            return Err(BundleError::Invalid("an unknown scheduling policy"));
+        }
+        let mut bundle = Self {
             bytes,
             header,
             apps,
+            grants: &[],
         };
+        bundle.grants = <[GrantRecord]>::ref_from_bytes(bundle.range(header.grants)?)
+            .map_err(|_| truncated("the list of grants"))?;
+        grant::check(&bundle)?;
         for record in apps {
             bundle.read(record)?;
         }
         Ok(bundle)
     }
 
-    /// Microseconds after which all apps are ended; 0 for no such time.
-    #[must_use]
-    pub fn duration_us(&self) -> u64 {
-        0
-    }
     fn range(&self, range: Range) -> Result<&'a [u8], BundleError> {
         self.bytes
             .get(range.offset.get() as usize..)
             .and_then(|rest| rest.get(..range.length.get() as usize))
-            .ok_or(BundleError::Truncated("a range of an app"))
+            .ok_or(BundleError::Truncated("a range"))
     }
 
     fn text(&self, range: Range) -> Result<&'a str, BundleError> {
@@ -287,6 +316,7 @@ impl<'a> Bundle<'a> {
             archive,
             dirs,
             input: self.range(record.input)?,
+            contract: self.range(record.contract)?,
             modules,
             name: self.text(record.name)?,
             script,
@@ -305,6 +335,27 @@ impl<'a> Bundle<'a> {
         self.header.flags.get()
     }
 
+    /// How the processor is shared.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        let policy = Policy::ALL.get(self.header.policy.get() as usize);
+        policy.copied().unwrap_or_default()
+    }
+
+    /// Microseconds after which everything ends; 0 for never.
+    #[must_use]
+    pub fn duration_us(&self) -> u64 {
+        self.header.duration_us.get()
+    }
+
+    /// The devices that apps may have if their contracts name them. The names are all different;
+    /// whether there are such devices is for the root task to see.
+    pub fn grants(&self) -> impl Iterator<Item = Grant<'a>> + use<'a> {
+        let this = *self;
+        // `parse` has read every record once.
+        this.grants.iter().filter_map(move |r| this.grant(r).ok())
+    }
+
     /// Bytes of the bundle.
     #[must_use]
     pub fn byte_length(&self) -> usize {
@@ -319,216 +370,10 @@ impl<'a> Bundle<'a> {
     }
 }
 
-/// Writing (feature `write`).
 #[cfg(any(test, feature = "write"))]
-mod write {
-    use super::*;
-    use crate::strings::join;
-    use alloc::string::String;
-    use alloc::vec::Vec;
-
-    /// An app to put into a bundle; the fields are those of [`App`].
-    #[derive(Clone, Debug, Default)]
-    pub struct AppSpec {
-        /// What people call it.
-        pub name: String,
-        /// Names and objects of its modules; see [`Module`].
-        pub modules: Vec<(String, Vec<u8>)>,
-        /// A test script, for an app without modules.
-        pub script: Vec<u8>,
-        /// Arguments, `argv[0]` first.
-        pub args: Vec<String>,
-        /// Environment, `NAME=value`.
-        pub env: Vec<String>,
-        /// Name of the export to run.
-        pub invoke: String,
-        /// See [`App::archive`].
-        pub archive: Vec<u8>,
-        /// Names of its directories.
-        pub dirs: Vec<String>,
-        /// See [`App::input`].
-        pub input: Vec<u8>,
-        /// [`app_flags`].
-        pub flags: u32,
-        /// See [`App::memory_limit`].
-        pub memory_limit: u64,
-        /// See [`App::stack_size`].
-        pub stack_size: u64,
-    }
-
-    /// The bytes of a bundle, or `None` where they would not fit its 32-bit offsets.
-    #[must_use]
-    pub fn encode(flags: u32, apps: &[AppSpec]) -> Option<Vec<u8>> {
-        let count = u32::try_from(apps.len()).ok().filter(|&n| n <= MAX_APPS)?;
-        let mut pool = Vec::new();
-        let start = size_of::<Header>() + apps.len() * size_of::<AppRecord>();
-        let mut aligned = |bytes: &[u8], alignment: usize| {
-            let misplaced = (start + pool.len()) % alignment;
-            pool.resize(pool.len() + (alignment - misplaced) % alignment, 0);
-            let range = Range {
-                offset: u32::try_from(start + pool.len()).ok()?.into(),
-                length: u32::try_from(bytes.len()).ok()?.into(),
-            };
-            pool.extend_from_slice(bytes);
-            Some(range)
-        };
-        let mut records = Vec::new();
-        for app in apps {
-            let mut archive = Range {
-                offset: 0.into(),
-                length: 0.into(),
-            };
-            if !app.archive.is_empty() {
-                let page = ARCHIVE_ALIGNMENT as usize;
-                archive = aligned(&app.archive, page)?;
-                // The rest of its last page.
-                aligned(&[], page)?;
-            }
-            // Objects are parsed where they lie: keep them aligned as the bundle is.
-            let mut place = |bytes: &[u8]| aligned(bytes, 16);
-            let mut modules = Vec::new();
-            for (name, object) in &app.modules {
-                modules.push(ModuleRecord {
-                    name: place(name.as_bytes())?,
-                    object: place(object)?,
-                });
-            }
-            records.push(AppRecord {
-                name: place(app.name.as_bytes())?,
-                modules: place(modules.as_bytes())?,
-                script: place(&app.script)?,
-                args: place(&join(&app.args))?,
-                env: place(&join(&app.env))?,
-                invoke: place(app.invoke.as_bytes())?,
-                archive,
-                dirs: place(&join(&app.dirs))?,
-                input: place(&app.input)?,
-                flags: app.flags.into(),
-                reserved: 0.into(),
-                memory_limit: app.memory_limit.into(),
-                stack_size: app.stack_size.into(),
-            });
-        }
-        let header = Header {
-            magic: MAGIC,
-            version: VERSION.into(),
-            flags: flags.into(),
-            total: u32::try_from(start + pool.len()).ok()?.into(),
-            apps: count.into(),
-        };
-        let mut bytes = Vec::from(header.as_bytes());
-        bytes.extend_from_slice(records.as_bytes());
-        bytes.extend_from_slice(&pool);
-        Some(bytes)
-    }
-}
+mod write;
 #[cfg(any(test, feature = "write"))]
-pub use write::{AppSpec, encode};
+pub use write::{AppSpec, GrantSpec, SystemSpec, encode};
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use alloc::vec::Vec;
-
-    fn sample() -> Vec<u8> {
-        let app = AppSpec {
-            name: "a".into(),
-            modules: [
-                ("library".into(), b"ELF".to_vec()),
-                ("".into(), b"\x7fELF".to_vec()),
-            ]
-            .into(),
-            script: Vec::new(),
-            args: ["a".into(), "x y".into()].into(),
-            env: ["K=v".into()].into(),
-            invoke: "_start".into(),
-            archive: b"tar".to_vec(),
-            dirs: ["/".into()].into(),
-            input: b"typed".to_vec(),
-            flags: app_flags::INVOKE,
-            memory_limit: 1 << 33,
-            stack_size: 65_536,
-        };
-        let script = AppSpec {
-            script: b"steps".to_vec(),
-            ..AppSpec::default()
-        };
-        encode(flags::HOSTED, &[app, script]).unwrap()
-    }
-
-    #[test]
-    fn bundles_round_trip() {
-        let mut bytes = sample();
-        let length = bytes.len();
-        bytes.extend([0; 50]);
-        let bundle = Bundle::parse(&bytes).unwrap();
-        assert_eq!(bundle.flags(), flags::HOSTED);
-        assert_eq!(bundle.byte_length(), length);
-        let apps: Vec<_> = bundle.apps().collect();
-        assert_eq!(apps.len(), 2);
-        assert_eq!(apps[0].name, "a");
-        let modules: Vec<_> = apps[0].modules().collect();
-        assert_eq!(
-            (modules[0].name, modules[0].object),
-            ("library", &b"ELF"[..])
-        );
-        assert_eq!((modules[1].name, modules[1].object), ("", &b"\x7fELF"[..]));
-        assert_eq!(
-            modules[1].object.as_ptr() as usize % 16,
-            bytes.as_ptr() as usize % 16
-        );
-        assert_eq!(apps[0].args.iter().nth(1), Some(&b"x y"[..]));
-        assert_eq!((apps[0].archive, apps[0].dirs.len()), (&b"tar"[..], 1));
-        assert_eq!(apps[0].input, b"typed");
-        let offset = apps[0].archive.as_ptr() as usize - bytes.as_ptr() as usize;
-        assert_eq!(offset % ARCHIVE_ALIGNMENT as usize, 0);
-        assert!(bytes[offset + 3..offset + 4096].iter().all(|&b| b == 0));
-        assert_eq!(apps[0].memory_limit, 1 << 33);
-        assert_eq!(apps[1].modules().len(), 0);
-        assert_eq!(apps[1].script, b"steps");
-    }
-
-    #[test]
-    fn truncation_is_refused_and_damage_never_panics() {
-        let bytes = sample();
-        for length in 0..bytes.len() {
-            assert!(Bundle::parse(&bytes[..length]).is_err(), "{length}");
-        }
-        for position in 0..bytes.len() {
-            for bit in 0..8 {
-                let mut damaged = bytes.clone();
-                damaged[position] ^= 1 << bit;
-                if let Ok(bundle) = Bundle::parse(&damaged) {
-                    for app in bundle.apps() {
-                        let _ = app.args.iter().count();
-                        let _ = app.modules().map(|m| m.object.len()).sum::<usize>();
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn an_app_is_modules_or_a_script() {
-        let both = AppSpec {
-            modules: [("".into(), b"ELF".to_vec())].into(),
-            script: b"steps".to_vec(),
-            ..AppSpec::default()
-        };
-        for app in [both, AppSpec::default()] {
-            let bytes = encode(0, &[app]).unwrap();
-            assert!(matches!(
-                Bundle::parse(&bytes),
-                Err(BundleError::Invalid(_))
-            ));
-        }
-    }
-
-    #[test]
-    fn errors_tell_absence_from_another_version() {
-        assert_eq!(Bundle::parse(&[0; 64]).unwrap_err(), BundleError::Absent);
-        let mut bytes = sample();
-        bytes[8] = 9;
-        assert_eq!(Bundle::parse(&bytes).unwrap_err(), BundleError::Version(9));
-    }
-}
+mod tests;

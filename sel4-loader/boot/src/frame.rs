@@ -53,7 +53,7 @@ kinds! {
     /// An app has ended. Payload: its exit code, `i32` little-endian. The last frame of an app.
     Exit = 4;
     /// An app trapped. Payload: the report as text, in as many frames as it takes;
-    /// [`Kind::Exit`] follows.
+    /// [`Kind::Continued`] or [`Kind::Exit`] follows.
     Trap = 5;
     /// What the root task did, as text, for people.
     Log = 6;
@@ -71,6 +71,11 @@ kinds! {
     Input = 10;
     /// A piece of the archive of an app's directories; [`Kind::Exit`] follows.
     Archive = 11;
+    /// What an app has done so far, as `wasm-aot-schedule` describes it; before its [`Kind::Exit`],
+    /// and of those that are still there before [`Kind::Done`].
+    Report = 12;
+    /// An app that has trapped goes on, or is loaded anew: what [`Kind::Trap`] said is complete.
+    Continued = 13;
 }
 
 /// Bytes of input in one answer, at most.

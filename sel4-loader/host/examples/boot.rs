@@ -3,7 +3,7 @@
 //! `cargo run -p sel4-host --example boot -- SHARE OBJECT[,ARG...]...`.
 //! An argument `--invoke=NAME` of an object names the function to run.
 
-use sel4_host::bundle::{AppSpec, app_flags, encode, flags};
+use sel4_host::bundle::{AppSpec, SystemSpec, app_flags, encode, flags};
 use sel4_host::{Artifacts, Events, Qemu};
 use std::io::Write;
 use std::path::Path;
@@ -61,7 +61,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         apps.push(app);
     }
-    let bundle = encode(flags::HOSTED | flags::POWER_OFF, &apps).ok_or("too large")?;
+    let bundle =
+        encode(&SystemSpec::new(flags::HOSTED | flags::POWER_OFF), &apps).ok_or("too large")?;
     let image = Artifacts::read(Path::new(&share))?.image(&bundle)?;
     let path = std::env::temp_dir().join(format!("sel4-boot-{}.elf", std::process::id()));
     std::fs::write(&path, image)?;

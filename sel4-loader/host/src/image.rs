@@ -235,7 +235,7 @@ mod tests {
     #[test]
     fn the_bundle_becomes_the_payload() {
         let loader = elf_file(Class::Elf64, 0, bundle::PAYLOAD_MARKER);
-        let bundle = bundle::encode(0, &[]).unwrap();
+        let bundle = bundle::encode(&bundle::SystemSpec::default(), &[]).unwrap();
         let image = root_task_image(&loader, &bundle).unwrap();
         let elf = elf::parse(&image).unwrap();
         assert_eq!(elf.segments[0].bytes(&image), Some(&bundle[..]));

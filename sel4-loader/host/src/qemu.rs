@@ -25,6 +25,9 @@ const BOOT: Duration = Duration::from_secs(30);
 const MACHINE: &str = "-M q35 -accel tcg -cpu max -display none -no-reboot -nodefaults -device \
                        isa-debug-exit,iobase=0xf4,iosize=4";
 
+/// What makes time follow the instructions: 2^3 ns each.
+const ICOUNT: [&str; 2] = ["-icount", "shift=3,sleep=off"];
+
 /// How to boot.
 #[derive(Clone, Debug)]
 pub struct Qemu {
@@ -32,6 +35,9 @@ pub struct Qemu {
     pub program: PathBuf,
     /// Memory of the machine in MiB.
     pub memory_mib: u32,
+    /// Time is counted in instructions (`-icount`): 8 ns each, and none passes while the machine
+    /// sleeps until a timer. Runs repeat exactly; the time has nothing to do with this machine's.
+    pub icount: bool,
     /// After this long QEMU is ended and [`QemuError::Timeout`] returned.
     pub timeout: Option<Duration>,
 }
@@ -41,6 +47,7 @@ impl Default for Qemu {
         Self {
             program: "qemu-system-x86_64".into(),
             memory_mib: 512,
+            icount: false,
             timeout: None,
         }
     }
@@ -66,6 +73,8 @@ pub trait Events {
     fn input(&mut self) -> Option<Box<dyn Read + Send>> {
         None
     }
+    /// What an app has done so far: a record of `wasm-aot-schedule`.
+    fn report(&mut self, app: u16, record: &[u8]) {}
     /// An app has ended.
     fn exit(&mut self, app: u16, code: i32) {}
     /// A line of the root task's log.
@@ -213,6 +222,7 @@ impl Qemu {
         let mut command = Command::new(&self.program);
         command
             .args(MACHINE.split_whitespace())
+            .args(self.icount.then_some(ICOUNT).into_iter().flatten())
             .arg("-m")
             .arg(self.memory_mib.to_string())
             .args(["-chardev", "file,id=console,path=/dev/stderr"])
@@ -309,16 +319,42 @@ impl Qemu {
     }
 }
 
+/// What has been said of traps and refusals, app by app, until it is complete; and whether it is
+/// of a refusal.
+#[derive(Default)]
+struct Reports(BTreeMap<u16, (Vec<u8>, bool)>);
+
+impl Reports {
+    /// Bytes of a report that are kept, far more than the root task sends.
+    const KEPT: usize = 1 << 20;
+
+    fn add(&mut self, app: u16, refused: bool, text: &[u8]) {
+        let report = self.0.entry(app).or_default();
+        report.1 = refused;
+        let room = Self::KEPT.saturating_sub(report.0.len());
+        report.0.extend_from_slice(&text[..text.len().min(room)]);
+    }
+
+    fn complete(&mut self, app: u16, events: &mut dyn Events) {
+        let Some((report, refused)) = self.0.remove(&app) else {
+            return;
+        };
+        let report = String::from_utf8_lossy(&report);
+        match (report.is_empty(), refused) {
+            (true, _) => {}
+            (false, false) => events.trap(app, &report),
+            (false, true) => events.refused(app, &report),
+        }
+    }
+}
+
 /// What has been understood of a run so far.
 #[derive(Default)]
 struct Session {
     decoder: Decoder,
     outcome: Outcome,
     console: Vec<u8>,
-    /// The report of the app that is about to end, as far as it has come.
-    report: Vec<u8>,
-    /// Whether that app was refused.
-    refused: bool,
+    reports: Reports,
     started: bool,
     done: bool,
     ending: bool,
@@ -329,8 +365,6 @@ struct Session {
 impl Session {
     /// Bytes of the console that are kept for an error message.
     const KEPT: usize = 4096;
-    /// Bytes of a report that are kept, far more than the root task sends.
-    const REPORT: usize = 1 << 20;
 
     fn channel(&mut self, bytes: &[u8], events: &mut dyn Events) {
         self.decoder.push(bytes);
@@ -348,21 +382,13 @@ impl Session {
                     }
                 }
                 Kind::Outcomes => events.outcomes(frame.app, frame.payload),
-                Kind::Trap | Kind::Refused => {
-                    self.refused = frame.kind == Kind::Refused;
-                    let room = Self::REPORT.saturating_sub(self.report.len());
-                    let payload = &frame.payload[..frame.payload.len().min(room)];
-                    self.report.extend_from_slice(payload);
-                }
+                Kind::Report => events.report(frame.app, frame.payload),
+                Kind::Trap => self.reports.add(frame.app, false, frame.payload),
+                Kind::Refused => self.reports.add(frame.app, true, frame.payload),
                 Kind::Hello | Kind::Log => events.log(&text()),
+                Kind::Continued => self.reports.complete(frame.app, events),
                 Kind::Exit => {
-                    let report = std::mem::take(&mut self.report);
-                    let report = String::from_utf8_lossy(&report);
-                    match (report.is_empty(), self.refused) {
-                        (true, _) => {}
-                        (false, false) => events.trap(frame.app, &report),
-                        (false, true) => events.refused(frame.app, &report),
-                    }
+                    self.reports.complete(frame.app, events);
                     if let Some(code) = frame.exit_code().filter(|_| frame.app != NO_APP) {
                         self.outcome.exit_codes.insert(frame.app, code);
                         events.exit(frame.app, code);
@@ -426,6 +452,8 @@ mod tests {
         for (kind, payload) in [
             (Kind::Trap, "wasm trap: \u{e4}".as_bytes()),
             (Kind::Trap, b"bc\n"),
+            (Kind::Continued, b""),
+            (Kind::Trap, b"again\n"),
             (Kind::Exit, &134i32.to_le_bytes()),
             (Kind::Exit, &0i32.to_le_bytes()),
             (Kind::Refused, b"x.o: no\n"),
@@ -433,7 +461,11 @@ mod tests {
         ] {
             session.channel(&frame(kind, payload), &mut reports);
         }
-        let expected = ["3: wasm trap: \u{e4}bc\n", "3 refused: x.o: no\n"];
+        let expected = [
+            "3: wasm trap: \u{e4}bc\n",
+            "3: again\n",
+            "3 refused: x.o: no\n",
+        ];
         assert_eq!(reports.0, expected);
     }
 

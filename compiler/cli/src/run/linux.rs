@@ -22,6 +22,9 @@ use wasm_aot_linux::{Error, InstanceId, LoadOptions, Stopped, World, WorldOption
 use wasm_aot_runtime::heap;
 use wasm_aot_runtime::values::{self, Results};
 
+/// Bytes of the stack unless told otherwise.
+const DEFAULT_STACK: u64 = 1 << 20;
+
 /// The function that a library's user calls before any other ("WASI Application ABI").
 const INITIALIZE: &str = "_initialize";
 
@@ -93,6 +96,9 @@ fn directory(argument: &str) -> Result<(RawFd, Vec<u8>)> {
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    if arguments.app.manifest.is_some() {
+        bail!("--manifest: contracts are kept on seL4 alone; add --on sel4");
+    }
     if arguments.dir_out.is_some() {
         bail!("--dir-out: on Linux the program works in the directories themselves");
     }
@@ -103,7 +109,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut modules = preload::modules(&arguments.compiler, &arguments.preloads, arguments.file())?;
     let (_, object) = modules.pop().context("no module")?;
     let options = WorldOptions {
-        stack_bytes: arguments.app.stack_size,
+        stack_bytes: arguments.app.stack_size.unwrap_or(DEFAULT_STACK),
         heap: HeapOptions {
             bytes: arguments.compiler.gc_heap,
             stress: arguments.gc_stress,

@@ -4,7 +4,7 @@
 use super::{Arguments, status};
 use crate::{files, image, preload};
 use anyhow::{Context, Result, bail};
-use sel4_host::bundle::{AppSpec, app_flags, flags};
+use sel4_host::bundle::{AppSpec, SystemSpec, app_flags, flags};
 use sel4_host::{Events, Qemu, directories};
 use std::fs::File;
 use std::io::{IsTerminal, Read, Write};
@@ -133,9 +133,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     };
     let modules = preload::modules(&arguments.compiler, &arguments.preloads, arguments.file())?;
     events.note("compiled");
-    let mut app = arguments
-        .app
-        .spec(arguments.file(), modules, arguments.args())?;
+    let mut app = arguments.app.spec(
+        &arguments.file().to_owned().into(),
+        modules,
+        arguments.args(),
+    )?;
     app.flags |= terminals();
     if arguments.dir_out.is_some() {
         app.flags |= app_flags::PACK;
@@ -145,7 +147,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         app.flags |= app_flags::INPUT;
     }
     let app = [app];
-    let bytes = image::make(&app, flags::HOSTED | flags::POWER_OFF)?;
+    let bytes = image::make(&app, &SystemSpec::new(flags::HOSTED | flags::POWER_OFF))?;
     // The image has a name only while QEMU runs.
     let mut file = tempfile::Builder::new()
         .prefix("wasm-aot-")

@@ -6,6 +6,8 @@
 
 mod duration;
 
+pub use duration::{DurationError, microseconds};
+
 use crate::check::field;
 use crate::error::{ContractError, Text};
 use crate::{Class, Contract, Mapping, Names, Output, Reaction};

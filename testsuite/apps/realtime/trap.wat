@@ -1,0 +1,3 @@
+;; Hostile: a job that traps.
+(module
+  (func (export "tick") (unreachable)))
