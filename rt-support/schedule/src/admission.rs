@@ -8,7 +8,7 @@
 //! | earliest deadline first | utilisation (Liu, Layland 1973), processor demand (Baruah, Rosier, Howell 1990) by QPA (Zhang, Burns 2009) | without servers |
 //!
 //! "Exact" means: what is refused does miss, where all tasks are released at once and use their
-//! budgets; the simulation in `tests/` shows it. Elsewhere the test is sufficient: what is
+//! budgets; the simulation in `tests/simulation` shows it. Elsewhere the test is sufficient: what is
 //! accepted never misses. Offsets are not used: tasks may be started at any time.
 //!
 //! - A deferrable server (fixed priorities) interferes as a task with release jitter `period -

@@ -440,6 +440,12 @@ impl<const N: usize> Executive<N> {
         row.active.then_some(row.released_at)
     }
 
+    /// What is left of the task's budget, in nanoseconds, as of the latest call.
+    #[must_use]
+    pub fn budget_left(&self, id: TaskId) -> u64 {
+        self.index(id).map_or(0, |task| self.tasks[task].remaining)
+    }
+
     /// The place of a task that exists.
     #[inline]
     fn index(&self, id: TaskId) -> Option<usize> {
