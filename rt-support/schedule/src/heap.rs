@@ -7,24 +7,33 @@
 
 /// The position of a task that is not in the heap.
 const ABSENT: u16 = u16::MAX;
+/// An entry: the key, then the number of the task in so many bits. One comparison orders both.
+const TASK_BITS: u32 = 16;
+
+#[inline]
+fn entry(key: u64, task: usize) -> u128 {
+    (u128::from(key) << TASK_BITS) | task as u128
+}
+
+#[inline]
+fn task_of(entry: u128) -> usize {
+    usize::from(entry as u16)
+}
 
 /// At most `N` tasks, each at most once.
 pub(crate) struct IndexHeap<const N: usize> {
-    /// Key of each task; meaningless where it is absent.
-    keys: [u64; N],
-    /// Position of each task in `order`, or [`ABSENT`].
+    /// The heap: no entry is below the one at half its position.
+    entries: [u128; N],
+    /// Position of each task in `entries`, or [`ABSENT`].
     positions: [u16; N],
-    /// The heap.
-    order: [u16; N],
     len: usize,
 }
 
 impl<const N: usize> IndexHeap<N> {
     pub const fn new() -> Self {
         Self {
-            keys: [0; N],
+            entries: [0; N],
             positions: [ABSENT; N],
-            order: [0; N],
             len: 0,
         }
     }
@@ -35,8 +44,8 @@ impl<const N: usize> IndexHeap<N> {
         if self.len == 0 {
             return None;
         }
-        let task = usize::from(self.order[0]);
-        Some((self.keys[task], task))
+        let first = self.entries[0];
+        Some(((first >> TASK_BITS) as u64, task_of(first)))
     }
 
     /// Whether the task is in the heap.
@@ -47,42 +56,46 @@ impl<const N: usize> IndexHeap<N> {
 
     /// The tasks that are in the heap, in no particular order.
     pub fn members(&self) -> impl Iterator<Item = usize> + '_ {
-        self.order[..self.len].iter().map(|&task| usize::from(task))
+        self.entries[..self.len].iter().map(|&entry| task_of(entry))
     }
 
     /// Puts the task in with this key, or moves it to where the key belongs.
+    #[inline]
     pub fn set(&mut self, task: usize, key: u64) {
-        let position = self.positions[task];
-        if position == ABSENT {
+        let position = usize::from(self.positions[task]);
+        let new = entry(key, task);
+        if position >= N {
             let last = self.len;
             self.len += 1;
-            self.keys[task] = key;
-            self.rise(last, task);
+            self.rise(last, new);
             return;
         }
-        let before = self.keys[task];
-        self.keys[task] = key;
-        match key.cmp(&before) {
-            core::cmp::Ordering::Less => self.rise(usize::from(position), task),
-            core::cmp::Ordering::Equal => {}
-            core::cmp::Ordering::Greater => self.sink(usize::from(position), task),
+        let before = self.entries[position];
+        if new < before {
+            self.rise(position, new);
+        } else if new > before {
+            self.sink(position, new);
         }
     }
 
     /// Takes the task out, if it is in.
+    #[inline]
     pub fn remove(&mut self, task: usize) {
-        let position = self.positions[task];
-        if position == ABSENT {
-            return;
+        let hole = usize::from(self.positions[task]);
+        if hole < N {
+            self.positions[task] = ABSENT;
+            self.len -= 1;
+            self.fill(hole);
         }
-        self.positions[task] = ABSENT;
-        self.len -= 1;
-        let moved = usize::from(self.order[self.len]);
-        let hole = usize::from(position);
+    }
+
+    /// Puts the last entry, which has no place any more, where one was taken out.
+    fn fill(&mut self, hole: usize) {
         if hole == self.len {
             return;
         }
-        if hole > 0 && self.precedes(moved, usize::from(self.order[(hole - 1) / 2])) {
+        let moved = self.entries[self.len];
+        if hole > 0 && moved < self.entries[(hole - 1) / 2] {
             self.rise(hole, moved);
         } else {
             self.sink(hole, moved);
@@ -90,73 +103,67 @@ impl<const N: usize> IndexHeap<N> {
     }
 
     #[inline]
-    fn precedes(&self, a: usize, b: usize) -> bool {
-        (self.keys[a], a) < (self.keys[b], b)
+    fn put(&mut self, position: usize, entry: u128) {
+        self.entries[position] = entry;
+        // At most `N` tasks, and `N` is below `ABSENT`: the number fits.
+        self.positions[task_of(entry)] = position as u16;
     }
 
-    #[inline]
-    fn put(&mut self, position: usize, task: usize) {
-        // At most `N` tasks, and `N` is below `ABSENT`: the numbers fit.
-        self.order[position] = task as u16;
-        self.positions[task] = position as u16;
-    }
-
-    /// Puts the task at the position or nearer to the front.
-    fn rise(&mut self, mut position: usize, task: usize) {
+    /// Puts the entry at the position or nearer to the front.
+    fn rise(&mut self, mut position: usize, entry: u128) {
         while position > 0 {
             let above = (position - 1) / 2;
-            let parent = usize::from(self.order[above]);
-            if !self.precedes(task, parent) {
+            let parent = self.entries[above];
+            if parent <= entry {
                 break;
             }
             self.put(position, parent);
             position = above;
         }
-        self.put(position, task);
+        self.put(position, entry);
     }
 
-    /// Puts the task at the position or farther from the front.
-    fn sink(&mut self, mut position: usize, task: usize) {
+    /// Puts the entry at the position or farther from the front.
+    fn sink(&mut self, mut position: usize, entry: u128) {
+        // Cannot be more: the compiler drops what it would otherwise check at each step.
+        let len = self.len.min(N);
         loop {
             let mut below = 2 * position + 1;
-            if below >= self.len {
+            if below >= len {
                 break;
             }
-            let mut child = usize::from(self.order[below]);
-            if below + 1 < self.len {
-                let right = usize::from(self.order[below + 1]);
-                if self.precedes(right, child) {
+            let mut child = self.entries[below];
+            if below + 1 < len {
+                let right = self.entries[below + 1];
+                if right < child {
                     below += 1;
                     child = right;
                 }
             }
-            if !self.precedes(child, task) {
+            if entry <= child {
                 break;
             }
             self.put(position, child);
             position = below;
         }
-        self.put(position, task);
+        self.put(position, entry);
     }
 
-    /// Whether positions, order and keys agree.
+    /// Whether positions and entries agree.
     #[cfg(test)]
     pub fn is_consistent(&self) -> bool {
         let present = (0..N).filter(|&task| self.contains(task)).count();
-        let ordered = (1..self.len).all(|position| {
-            let parent = usize::from(self.order[(position - 1) / 2]);
-            !self.precedes(usize::from(self.order[position]), parent)
-        });
-        let placed = (0..self.len).all(|position| {
-            usize::from(self.positions[usize::from(self.order[position])]) == position
-        });
+        let ordered = (1..self.len).all(|at| self.entries[(at - 1) / 2] < self.entries[at]);
+        let placed =
+            (0..self.len).all(|at| usize::from(self.positions[task_of(self.entries[at])]) == at);
         present == self.len && ordered && placed
     }
 
     /// The key of a task that is in the heap.
     #[cfg(test)]
     pub fn key(&self, task: usize) -> Option<u64> {
-        self.contains(task).then(|| self.keys[task])
+        let entry = self.entries.get(usize::from(self.positions[task]))?;
+        Some((entry >> TASK_BITS) as u64)
     }
 }
 
