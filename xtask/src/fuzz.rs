@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-//! Fuzzing (`spec-tests/fuzz`): differential against wasmtime, and of WASI.
+//! Fuzzing: differential against wasmtime, and of WASI (`spec-tests/fuzz`); of the protocol between
+//! guest and loader (`guest-agent/fuzz`).
 
 use crate::workspace::Workspace;
 use crate::{artifacts, packages, process, wasmtime};
 use anyhow::Result;
 use clap::Args;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 /// How long, and from where.
@@ -19,6 +21,21 @@ pub struct Arguments {
     /// Stop after so many modules or programs, if that is earlier.
     #[arg(long)]
     count: Option<u64>,
+}
+
+impl Arguments {
+    /// The command that runs a fuzzer so.
+    fn of(&self, program: &Path) -> Command {
+        let mut fuzz = Command::new(program);
+        fuzz.arg("--seconds")
+            .arg(self.seconds.to_string())
+            .arg("--seed")
+            .arg(self.seed.to_string());
+        if let Some(count) = self.count {
+            fuzz.arg("--count").arg(count.to_string());
+        }
+        fuzz
+    }
 }
 
 /// And with which modules.
@@ -64,18 +81,51 @@ pub fn wasi(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode> {
     process::status(&mut fuzz)
 }
 
+/// The protocol's fuzzer.
+#[derive(Args)]
+pub struct Protocol {
+    #[command(flatten)]
+    arguments: Arguments,
+    /// Build with a sanitizer of the compiler: `address`. (`thread` needs a standard library that
+    /// was built with it.)
+    #[arg(long, value_name = "SANITIZER")]
+    sanitizer: Option<String>,
+}
+
+/// Builds the protocol with all checks that the compiler has, and runs its fuzzer; its status is
+/// that of the task.
+///
+/// # Errors
+/// Where something cannot be built or run.
+pub fn protocol(workspace: &Workspace, options: &Protocol) -> Result<ExitCode> {
+    const TARGET: &str = "x86_64-unknown-linux-gnu";
+    const PROGRAM: &str = "wasm-aot-fuzz-protocol";
+    let target_dir = workspace.target().join("fuzz-protocol");
+    let mut flags = "-Coverflow-checks=on -Cdebug-assertions=on".to_string();
+    let mut build = workspace.cargo("build");
+    if let Some(sanitizer) = &options.sanitizer {
+        flags += &format!(" -Zsanitizer={sanitizer}");
+        // Sanitizers are options of the same compiler that are not promised to stay.
+        build.env("RUSTC_BOOTSTRAP", "1");
+    }
+    build
+        .args(["--release", "--locked", "--package", PROGRAM])
+        .args(["--target", TARGET])
+        .env("RUSTFLAGS", flags)
+        .env("CARGO_TARGET_DIR", &target_dir);
+    process::announce(&build);
+    process::run(&mut build)?;
+    let program = target_dir.join(TARGET).join("release").join(PROGRAM);
+    let mut fuzz = options.arguments.of(&program);
+    process::announce(&fuzz);
+    process::status(&mut fuzz)
+}
+
 /// Builds a fuzzer; the command to run it.
 fn fuzzer(workspace: &Workspace, program: &str, arguments: &Arguments) -> Result<Command> {
     let mut build = workspace.cargo("build");
     build.args(["--release", "--locked", "--package", "wasm-aot-fuzz"]);
     process::run(&mut build)?;
-    let mut fuzz = Command::new(workspace.target().join("release").join(program));
-    fuzz.arg("--seconds")
-        .arg(arguments.seconds.to_string())
-        .arg("--seed")
-        .arg(arguments.seed.to_string());
-    if let Some(count) = arguments.count {
-        fuzz.arg("--count").arg(count.to_string());
-    }
-    Ok(fuzz)
+    let program = workspace.target().join("release").join(program);
+    Ok(arguments.of(&program))
 }

@@ -76,6 +76,8 @@ enum Task {
     Fuzz(fuzz::Modules),
     /// Run programs that call WASI at random, and check that they do no harm.
     FuzzWasi(fuzz::Arguments),
+    /// Drive the loader's end of the guest's protocol with hostile memory, messages and bytes.
+    FuzzProtocol(fuzz::Protocol),
     /// Check formatting and lints.
     Check,
     /// What continuous integration runs: `check`, then `test`.
@@ -125,6 +127,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Programs(arguments) => return programs::run(&workspace, &arguments),
         Task::Fuzz(modules) => return fuzz::run(&workspace, &modules),
         Task::FuzzWasi(arguments) => return fuzz::wasi(&workspace, &arguments),
+        Task::FuzzProtocol(options) => return fuzz::protocol(&workspace, &options),
         Task::Check => checks::all(&workspace)?,
         Task::Ci => {
             checks::all(&workspace)?;

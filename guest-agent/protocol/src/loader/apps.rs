@@ -96,7 +96,7 @@ fn apps<'a>(from: u16, world: &impl Apps, buffer: &'a mut [u8]) -> Body<'a> {
 fn history<'a>(app: AppId, skip: u32, world: &impl Apps, buffer: &'a mut [u8]) -> Body<'a> {
     let mut end = 0;
     let mut more = false;
-    let entries = (skip..).map_while(|version| world.history(app, version));
+    let entries = (skip..=u32::MAX).map_while(|version| world.history(app, version));
     for entry in entries {
         if !pack(&entry, buffer, &mut end) {
             more = true;

@@ -268,6 +268,28 @@ fn what_expires_on_the_way_is_not_loaded() {
 }
 
 #[test]
+fn two_versions_at_once_are_loaded_one_after_the_other() {
+    let keys = keys();
+    let mut both = Both::new(&keys, false);
+    let (old, new) = (b"pretend\nexit 1\n", b"pretend\nexit 2\n");
+    let commits = [(2, &new[..]), (1, &old[..])].map(|(version, object)| {
+        let transfer = both.begin(&signed(1, &statement("app", version, object)));
+        let data = Bytes(object);
+        both.client.call(&Request::Chunk {
+            transfer,
+            offset: 0,
+            data,
+        });
+        Request::Commit { transfer }
+    });
+    // Both were right when they were announced; the second one is not when its turn comes.
+    let ids = commits.map(|commit| both.client.call(&commit).unwrap());
+    let codes = ids.map(|id| both.answer(id, 100).unwrap().answer().code);
+    assert_eq!(codes, [Code::OK, Code::OLDER_VERSION]);
+    assert_eq!(both.world.object("app"), Some(&new[..]));
+}
+
+#[test]
 fn chunks_lie_in_their_object() {
     let keys = keys();
     let mut both = Both::new(&keys, false);

@@ -283,7 +283,10 @@ impl<const W: usize, const T: usize> Core<'_, W, T> {
             }
             match transfer.stage {
                 Stage::Hashing => {
-                    if let Some(digest) = transfer.digest {
+                    // One after the other: what was checked holds until it is loaded.
+                    if let Some(digest) = transfer.digest
+                        && !self.is_installing()
+                    {
                         self.check(place, digest, world);
                     }
                 }
@@ -300,6 +303,11 @@ impl<const W: usize, const T: usize> Core<'_, W, T> {
                 transfer.can_hash() || matches!(transfer.stage, Stage::Installing | Stage::Hashing);
         }
         again
+    }
+
+    fn is_installing(&self) -> bool {
+        let mut transfers = self.transfers.iter();
+        transfers.any(|transfer| transfer.stage == Stage::Installing)
     }
 
     /// When the next forgotten transfer is dropped.

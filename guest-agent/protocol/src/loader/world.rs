@@ -72,7 +72,8 @@ pub trait Apps {
     fn installed(&self, name: &str) -> Option<Installed>;
 
     /// Loads an app, beside its older version if there is one, whose [`AppId`] it then has. Does
-    /// a piece of the work and is called again until it is done. If it succeeds, the memory in
+    /// a piece of the work and is called again until it is done, and not for another place in
+    /// between. If it succeeds, the memory in
     /// the store is the app's, and the place is empty again.
     ///
     /// # Errors
