@@ -24,6 +24,8 @@
 //! | `wasi.rs` | the program that runs the official WASI testsuite |
 //! | `directories.rs` | seL4: directories in memory, clocks, input; programs that ask too much of them |
 //! | `contracts.rs` | contracts: from manifests into objects and images, and what is refused |
+//! | `schedule.rs` | the analysis of sets of contracts |
+//! | `boot.rs` | seL4: what `wasm-aot boot` shows, and its exit status |
 //! | `boots.rs` | seL4: hostile, damaged and too large apps, one after the other |
 //!
 //! The tests take the programs from the environment, which `cargo xtask test` sets, or from the

@@ -33,6 +33,14 @@ pub fn contents(file: impl Read, path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Writes to standard output. A reader that has seen enough (`| head`) is no error.
+pub fn print(text: &str) -> Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
 /// Whether these are the bytes of an ELF file rather than of a module.
 pub fn is_elf(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\x7fELF")

@@ -4,7 +4,7 @@
 use crate::build::CompilerArguments;
 use crate::manifest::{self, Input};
 use crate::preload::{self, Preload};
-use crate::system::SystemArguments;
+use crate::system::{SystemArguments, distinct};
 use crate::{files, share};
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -59,6 +59,20 @@ pub struct AppsArguments {
 }
 
 impl AppsArguments {
+    /// Whether nothing was chosen but the inputs; options of the compiler are not looked at.
+    pub fn is_default(&self) -> bool {
+        let app = &self.app;
+        self.args.is_empty()
+            && self.stdin.is_none()
+            && self.preloads.is_empty()
+            && [&app.env, &app.dirs].iter().all(|list| list.is_empty())
+            && app.invoke.is_none()
+            && app.manifest.is_none()
+            && app.memory_limit.is_none()
+            && app.stack_size.is_none()
+            && !app.unknown_imports_trap
+    }
+
     /// The apps, in their order.
     pub fn specs(&self, system: &SystemSpec) -> Result<Vec<AppSpec>> {
         let mut apps = Vec::new();
@@ -66,6 +80,8 @@ impl AppsArguments {
             let modules = preload::modules(&self.compiler, &self.preloads, &input.file)?;
             let app = self.app.spec(&input, modules, &self.args)?;
             let mut app = granted(app, system)?;
+            let taken = |name: &str| apps.iter().any(|app: &AppSpec| app.name == name);
+            app.name = distinct(&app.name, taken);
             // The console.
             app.flags |= 7 * app_flags::TERMINAL;
             if let Some(stdin) = &self.stdin {

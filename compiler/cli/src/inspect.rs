@@ -6,7 +6,6 @@ use anyhow::{Context, Result};
 use clap::Args;
 use serde::Serialize;
 use std::fmt::Display;
-use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use wasm_aot_compiler::inspect;
@@ -42,9 +41,6 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode> {
         let report = inspect::inspect(&bytes).with_context(object)?;
         text(&report, arguments.json)?
     };
-    // A reader that has seen enough (`| head`) is no error.
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(ExitCode::SUCCESS),
-    }
+    files::print(&text)?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -5,6 +5,7 @@
 //! command line that cannot be understood, 134 for a trap of the guest; `run` otherwise ends with
 //! the guest's own status.
 
+mod boot;
 mod build;
 mod files;
 mod image;
@@ -13,8 +14,10 @@ mod link;
 mod manifest;
 mod preload;
 mod run;
+mod schedule;
 mod share;
 mod system;
+mod table;
 mod wast;
 
 use anyhow::Result;
@@ -35,7 +38,9 @@ enum Command {
     Run(Box<run::Arguments>),
     Link(link::Arguments),
     Image(image::Arguments),
+    Boot(Box<boot::Arguments>),
     Inspect(inspect::Arguments),
+    Schedule(schedule::Arguments),
     Wast(wast::Arguments),
     /// Run the binary script on standard input: what `wast` calls for each file.
     #[command(name = wast::ENGINE, hide = true)]
@@ -48,7 +53,9 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::main(&arguments),
         Command::Link(arguments) => link::main(&arguments),
         Command::Image(arguments) => image::main(&arguments),
+        Command::Boot(arguments) => boot::main(&arguments),
         Command::Inspect(arguments) => inspect::main(&arguments),
+        Command::Schedule(arguments) => schedule::main(&arguments),
         Command::Wast(arguments) => wast::main(&arguments),
         Command::ScriptEngine(arguments) => wast::run_engine(&arguments),
     };

@@ -5,9 +5,11 @@
 use crate::files;
 use anyhow::{Context, Result, anyhow};
 use std::path::{Path, PathBuf};
-use wasm_aot_contract::{Contract, manifest};
+use wasm_aot_contract::{Class, Contract, manifest};
 use wasm_aot_loader::Object;
+use wasm_aot_loader::stack::Unbounded;
 use wasm_aot_object::Machine;
+use wasm_aot_object::stack::HOST_STACK_BYTES;
 
 /// An input, and the manifest that is its alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +57,19 @@ pub fn record(path: &Path) -> Result<Vec<u8>> {
 /// Reads the record of a contract that this command has made.
 pub fn contract(record: &[u8]) -> Result<Contract<'_>> {
     Contract::parse(record).context("the contract that was read from the manifest")
+}
+
+/// Bytes of stack that an app takes, as the compiler found.
+///
+/// # Errors
+/// Why there is no bound.
+pub fn stack_bound<'a>(object: &Object<'a>, contract: &Contract<'a>) -> Result<u64, Unbounded<'a>> {
+    let entry = match contract.class {
+        Class::Periodic => contract.entry,
+        Class::Server | Class::Background => "_start",
+    };
+    let exports = ["_initialize", "_start", entry];
+    object.instance_bound(&exports, HOST_STACK_BYTES)
 }
 
 /// Checks that the objects of an app, the last of which is run, can keep a contract.

@@ -41,6 +41,13 @@ pub struct SystemArguments {
 }
 
 impl SystemArguments {
+    /// Whether nothing was chosen.
+    pub fn is_default(&self) -> bool {
+        self.policy == PolicyArgument::default()
+            && self.duration_us.is_none()
+            && self.grants.is_empty()
+    }
+
     /// As it is put into a bundle.
     pub fn spec(&self, flags: u32) -> Result<SystemSpec> {
         if self.grants.len() > MAX_GRANTS {
@@ -65,6 +72,13 @@ impl SystemArguments {
             grants: self.grants.iter().map(|grant| grant.0.clone()).collect(),
         })
     }
+}
+
+/// A name that is not taken: the second `control` becomes `control#2`.
+pub fn distinct(name: &str, taken: impl Fn(&str) -> bool) -> String {
+    let numbered = (2..).map(|number: u64| format!("{name}#{number}"));
+    let mut names = std::iter::once(name.to_owned()).chain(numbered);
+    names.find(|name| !taken(name)).unwrap_or_default()
 }
 
 /// `NAME=mem:ADDRESS+BYTES[,irq:PIN]` or `NAME=io:PORT+COUNT[,irq:PIN]`; numbers are decimal, or

@@ -2,7 +2,7 @@
 //! A task: what it was promised, and where it stands.
 
 use crate::NEVER;
-use wasm_aot_contract::{Class, Reaction};
+use wasm_aot_contract::{Class, Contract, Reaction};
 
 /// A task of an [`Executive`](crate::Executive): its place in the table. The place of a task that
 /// was removed goes to the next one that is added.
@@ -75,6 +75,24 @@ impl Parameters {
         slack: true,
         ..Self::BACKGROUND
     };
+
+    /// Those that a contract asks for; it has passed its own check.
+    #[must_use]
+    pub const fn of(contract: &Contract<'_>) -> Self {
+        if let Class::Background = contract.class {
+            return Self::BACKGROUND;
+        }
+        Self {
+            class: contract.class,
+            priority: contract.priority,
+            period: contract.period_us.saturating_mul(1000),
+            deadline: contract.deadline_us.saturating_mul(1000),
+            budget: contract.budget_us.saturating_mul(1000),
+            on_miss: contract.on_miss,
+            on_overrun: contract.on_overrun,
+            slack: contract.slack,
+        }
+    }
 
     /// Whether the times fit each other: `0 < budget <= deadline <= period`.
     #[must_use]

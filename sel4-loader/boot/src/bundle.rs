@@ -373,7 +373,7 @@ impl<'a> Bundle<'a> {
 #[cfg(any(test, feature = "write"))]
 mod write;
 #[cfg(any(test, feature = "write"))]
-pub use write::{AppSpec, GrantSpec, SystemSpec, encode};
+pub use write::{AppSpec, GrantSpec, SystemSpec, encode, set_flags};
 
 #[cfg(test)]
 mod tests;

@@ -39,6 +39,13 @@ pub enum ImageError {
         "the root task has no segment for a bundle; it was linked without linker-scripts/loader.ld"
     )]
     NoPayload,
+    /// An image without a bundle.
+    #[error(
+        "the image has no boot bundle of version {}; make it with `wasm-aot image` of the same \
+         release",
+        bundle::VERSION
+    )]
+    NoBundle,
     /// The bundle cannot be read by the root task.
     #[error("{0}")]
     Bundle(#[from] bundle::BundleError),
@@ -196,6 +203,36 @@ fn boot_segment(base: u32, kernel_entry: u32, root_task: &[u8]) -> Vec<u8> {
     bytes.resize(PAGE, 0);
     bytes.extend_from_slice(root_task);
     bytes
+}
+
+/// Whether these are the bytes of a bootable image rather than of an object or module.
+#[must_use]
+pub fn is_image(bytes: &[u8]) -> bool {
+    let machine = bytes
+        .get(18..20)
+        .and_then(|machine| machine.try_into().ok());
+    let machine = machine.map(u16::from_le_bytes);
+    bytes.starts_with(b"\x7fELF\x01\x01") && machine == Some(EM_386)
+}
+
+/// Makes an image that was made for its console talk to a host instead, and end the machine when
+/// it is done. Gives the names of its apps.
+///
+/// # Errors
+/// Where there is no bundle in it that this version can read.
+pub fn hosted(image: &mut [u8]) -> Result<Vec<String>, ImageError> {
+    // The root task has the magic number among its constants: what follows has to be a bundle.
+    let starts = image.windows(bundle::MAGIC.len()).enumerate();
+    let mut starts = starts.filter(|(_, bytes)| *bytes == bundle::MAGIC);
+    let found = starts.find_map(|(at, _)| {
+        let bundle = bundle::Bundle::parse(&image[at..]).ok()?;
+        let names = bundle.apps().map(|app| app.name.to_owned());
+        Some((at, names.collect()))
+    });
+    let (at, names) = found.ok_or(ImageError::NoBundle)?;
+    let flags = bundle::flags::HOSTED | bundle::flags::POWER_OFF;
+    bundle::set_flags(&mut image[at..], flags);
+    Ok(names)
 }
 
 #[cfg(test)]

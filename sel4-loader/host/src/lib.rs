@@ -15,7 +15,7 @@ mod elf;
 mod image;
 mod qemu;
 
-pub use image::{ImageError, bootable_image, root_task_image};
+pub use image::{ImageError, bootable_image, hosted, is_image, root_task_image};
 pub use qemu::{Events, Outcome, Qemu, QemuError, qemu_command_line};
 /// The bundle's format.
 pub use sel4_boot::bundle;

@@ -72,6 +72,15 @@ impl SystemSpec {
     }
 }
 
+/// Sets [`flags`] in the bundle at the front of `bytes`, if there is one.
+pub fn set_flags(bytes: &mut [u8], flags: u32) {
+    if Bundle::parse(bytes).is_ok()
+        && let Ok((header, _)) = Header::mut_from_prefix(bytes)
+    {
+        header.flags = flags.into();
+    }
+}
+
 /// The bytes of a bundle, or `None` where they would not fit its 32-bit offsets, or there are too
 /// many apps.
 #[must_use]
