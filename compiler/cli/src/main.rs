@@ -18,6 +18,7 @@ mod schedule;
 mod share;
 mod system;
 mod table;
+mod trust;
 mod wast;
 
 use anyhow::Result;
@@ -42,6 +43,9 @@ enum Command {
     Inspect(inspect::Arguments),
     Schedule(schedule::Arguments),
     Wast(wast::Arguments),
+    Keygen(trust::Keygen),
+    Sign(trust::Sign),
+    Verify(trust::Verify),
     /// Run the binary script on standard input: what `wast` calls for each file.
     #[command(name = wast::ENGINE, hide = true)]
     ScriptEngine(wast::EngineArguments),
@@ -57,6 +61,9 @@ fn main() -> ExitCode {
         Command::Inspect(arguments) => inspect::main(&arguments),
         Command::Schedule(arguments) => schedule::main(&arguments),
         Command::Wast(arguments) => wast::main(&arguments),
+        Command::Keygen(arguments) => trust::keygen(&arguments),
+        Command::Sign(arguments) => trust::sign(&arguments),
+        Command::Verify(arguments) => trust::verify(&arguments),
         Command::ScriptEngine(arguments) => wast::run_engine(&arguments),
     };
     result.unwrap_or_else(|error| {
