@@ -64,7 +64,7 @@ impl Object {
 pub type MemoryError = sel4_pool::Error<sel4::Error>;
 
 /// This kernel, whose objects are all named in the root CNode.
-struct Sel4;
+pub struct Sel4;
 
 impl sel4_pool::Kernel for Sel4 {
     type Error = sel4::Error;
@@ -101,7 +101,8 @@ impl sel4_pool::Kernel for Sel4 {
 
 /// All memory and slots, and who has them.
 pub struct Memory {
-    pool: Pool<Sel4>,
+    /// What is behind it.
+    pub pool: Pool<Sel4>,
 }
 
 impl Memory {

@@ -3,7 +3,7 @@
 //! ([`fill`], [`Peek`]) or as long as an app runs a script ([`Slots`]).
 
 use crate::memory::{DEPTH, Memory, MemoryError, Object, Owner, ROOT};
-use crate::vspace::{self, Access, OWN, PAGE};
+use crate::vspace::{self, Access, LARGE, OWN, PAGE};
 use sel4::{rights, sys};
 use sel4_boot::space;
 
@@ -26,11 +26,14 @@ pub fn fill<T>(
     count: u64,
     f: impl FnOnce(&mut [u8]) -> T,
 ) -> Result<T, MemoryError> {
-    let mapped = (0..count).try_for_each(|number| {
+    let mut mapped = 0;
+    let outcome = (0..count).try_for_each(|number| {
         let (frame, address) = (first_frame + number, WINDOW + number * PAGE);
-        vspace::map(memory, owner, OWN, frame, address, Access::ReadWrite)
+        vspace::map(memory, owner, OWN, frame, address, Access::ReadWrite)?;
+        mapped += 1;
+        Ok(())
     });
-    let result = mapped.map(|()| {
+    let result = outcome.map(|()| {
         let length = (count * PAGE) as usize;
         // SAFETY: these pages have just been mapped here for reading and writing, nothing else of
         // this program is at these addresses, and the reference ends before they are unmapped.
@@ -38,9 +41,8 @@ pub fn fill<T>(
         let bytes = unsafe { core::slice::from_raw_parts_mut(WINDOW as *mut u8, length) };
         f(bytes)
     });
-    // Also where mapping failed half way: the next one finds the window empty. Unmapping a frame
-    // that is not mapped changes nothing.
-    for number in 0..count {
+    // Also where mapping failed half way: the next one finds the window empty.
+    for number in 0..mapped {
         sys::seL4_X86_Page_Unmap(first_frame + number)?;
     }
     result
@@ -53,11 +55,16 @@ pub struct Peek {
 }
 
 impl Peek {
-    /// Makes the place: a slot, and the paging structures, which stay.
+    /// Makes the place: a slot, and the paging structures, which stay; those of the window as
+    /// well, for the largest image. An app's would go with it, and while the kernel deletes a page
+    /// table of an address space that is there, interrupts wait for 0.1 ms (docs/sel4.md).
     pub fn new(memory: &mut Memory) -> Result<Self, MemoryError> {
         let frame = memory.object(Owner::Root, Object::Frame)?;
-        vspace::map(memory, Owner::Root, OWN, frame, PEEK, Access::ReadOnly)?;
-        sys::seL4_X86_Page_Unmap(frame)?;
+        let window = WINDOW..WINDOW + (space::OBJECT_END - space::OBJECT);
+        for place in window.step_by(LARGE as usize).chain([PEEK]) {
+            vspace::map(memory, Owner::Root, OWN, frame, place, Access::ReadOnly)?;
+            sys::seL4_X86_Page_Unmap(frame)?;
+        }
         let slot = memory.slots(Owner::Root, 1)?;
         Ok(Self { slot, frame: None })
     }

@@ -13,6 +13,7 @@ mod engine;
 mod fuzz;
 mod kernel;
 mod packages;
+mod probe;
 mod process;
 mod programs;
 mod sel4;
@@ -78,6 +79,13 @@ enum Task {
     FuzzWasi(fuzz::Arguments),
     /// Drive the loader's end of the guest's protocol with hostile memory, messages and bytes.
     FuzzProtocol(fuzz::Protocol),
+    /// Build the kernel and a root task that measures how long it keeps interrupts waiting and
+    /// wears the memory pool; print what it finds (takes minutes).
+    Probe {
+        /// Write the table into docs/sel4.md.
+        #[arg(long)]
+        bless: bool,
+    },
     /// Check formatting and lints.
     Check,
     /// What continuous integration runs: `check`, then `test`.
@@ -128,6 +136,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Fuzz(modules) => return fuzz::run(&workspace, &modules),
         Task::FuzzWasi(arguments) => return fuzz::wasi(&workspace, &arguments),
         Task::FuzzProtocol(options) => return fuzz::protocol(&workspace, &options),
+        Task::Probe { bless } => probe::run(&workspace, bless)?,
         Task::Check => checks::all(&workspace)?,
         Task::Ci => {
             checks::all(&workspace)?;

@@ -36,6 +36,17 @@ pub fn build_loader(workspace: &Path, share_dir: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Builds the kernel and the root task for measurements; gives their paths.
+///
+/// # Errors
+/// Where a tool is missing or fails.
+pub fn build_probe(workspace: &Path) -> Result<(PathBuf, PathBuf)> {
+    let prefix = workspace.join(kernel::PREFIX);
+    kernel::build(workspace, &prefix)?;
+    let probe = cargo(workspace, &prefix, "sel4-probe", None)?;
+    Ok((prefix.join("kernel.elf"), probe))
+}
+
 /// Builds one program of the seL4 workspace in release mode; gives its path.
 fn cargo(
     workspace: &Path,

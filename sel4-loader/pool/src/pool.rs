@@ -10,7 +10,7 @@ use core::ops::Range;
 
 /// Objects that one call of the kernel makes at most. It is not interrupted meanwhile, so this
 /// bounds how long everybody else waits; docs/sel4.md has what was measured.
-const BATCH: u64 = 16;
+const BATCH: u64 = 8;
 
 /// log2 of the bytes of a page: the classes of single objects are those below and the others.
 const PAGE_BITS: u8 = 12;

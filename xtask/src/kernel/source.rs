@@ -4,6 +4,18 @@
 /// The kernel's options without their prefix `CONFIG_`. An option that is not listed is unset.
 ///
 /// `FXSAVE` switches the SSE state only: programs that use AVX must be refused.
+///
+/// Chosen for interrupts that wait as little as possible (docs/sel4.md):
+///
+/// - `MAX_NUM_WORK_UNITS_PER_PREEMPTION`: a unit is a capability that is deleted or 256 bytes that are
+///   cleared. With 2 no operation of many units is the longest section; 1 would double the time
+///   that clearing takes in QEMU, where looking for interrupts is slow.
+/// - `TIMER_TICK_MS`: the root task keeps the time with a timer of its own, and of the threads of
+///   one priority at most one can run: the kernel's own tick is only in the way. It counts in 32
+///   bits, so a second is possible up to 4 GHz.
+/// - `FPU_MAX_RESTORES_SINCE_SWITCH`: after so many switches of threads, none of which used
+///   floating point, its registers are put away, which costs the thread that has them one exception
+///   at its next use. Much less would cost that at every switch, much more saves nothing.
 pub const CONFIGURATION: &[(&str, &str)] = &[
     ("ARCH_X86", "1"),
     ("ARCH_X86_64", "1"),
@@ -19,9 +31,9 @@ pub const CONFIGURATION: &[(&str, &str)] = &[
     ("NUM_DOMAINS", "1"),
     ("NUM_PRIORITIES", "256"),
     ("TIME_SLICE", "5"),
-    ("TIMER_TICK_MS", "2"),
+    ("TIMER_TICK_MS", "1000"),
     ("RETYPE_FAN_OUT_LIMIT", "256"),
-    ("MAX_NUM_WORK_UNITS_PER_PREEMPTION", "100"),
+    ("MAX_NUM_WORK_UNITS_PER_PREEMPTION", "2"),
     ("MAX_NUM_BOOTINFO_UNTYPED_CAPS", "230"),
     ("IRQ_IOAPIC", "1"),
     ("MAX_NUM_IOAPIC", "1"),

@@ -10,7 +10,7 @@ use std::ops::Range;
 /// The type number of untypeds.
 pub const UNTYPED: u64 = 0;
 /// Objects in a call, at most: what the pool promises, less than the kernel's own limit.
-const FAN_OUT: u64 = 16;
+const FAN_OUT: u64 = 8;
 
 /// A refusal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
