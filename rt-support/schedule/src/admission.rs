@@ -4,10 +4,10 @@
 //!
 //! | policy | test | exact? |
 //! |---|---|---|
-//! | fixed priorities | response-time analysis (Joseph, Pandya 1986; Audsley et al. 1993) | with different priorities and without servers |
+//! | fixed priorities | response-time analysis (Joseph, Pandya 1986; Audsley et al. 1993) | with different priorities, without servers |
 //! | earliest deadline first | utilisation (Liu, Layland 1973), processor demand (Baruah, Rosier, Howell 1990) by QPA (Zhang, Burns 2009) | without servers |
 //!
-//! "Exact" means: what is refused does miss, where all tasks are released at once and use their
+//! "Exact", and without overheads, means: what is refused does miss, where all tasks are released at once and use their
 //! budgets; the simulation in `tests/simulation` shows it. Elsewhere the test is sufficient: what is
 //! accepted never misses. Offsets are not used: tasks may be started at any time.
 //!
@@ -18,13 +18,16 @@
 //!   other.
 //! - A constant-bandwidth server (earliest deadline first) never needs more than its share of
 //!   any interval (Abeni, Buttazzo 1998); that is its demand.
-//! - The executive's own time counts: [`Overheads`].
+//! - The executive's own time counts: [`Overheads`]. Work for an interrupt may fall behind the
+//!   release that it delays though the interrupt came before it, so interrupts have a jitter, of
+//!   the blocking and of all their work at once.
 //! - Blocked jobs need nothing of their own: see [`executive`](crate::executive).
 //!
 //! The run time is bounded, whatever the parameters: a set that is not decided within
 //! [`STEPS_MAX`] steps is refused for that.
 
 mod demand;
+mod latest;
 mod priorities;
 mod refusal;
 mod response;
@@ -81,9 +84,10 @@ impl Overheads {
 /// What the analysis found of an accepted task.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Outcome {
-    /// The longest time from a release to the end of its job, in nanoseconds. Of a server: to the
-    /// end of work that needs a whole budget, where it has one. `None` where the test gives none:
-    /// earliest deadline first, and background tasks.
+    /// The longest time from a release to the end of its job, in nanoseconds. Of a server with
+    /// fixed priorities: to the end of work that needs a whole budget, where it has one. `None` of
+    /// background tasks, of servers with earliest deadline first, and where it takes too long to
+    /// compute.
     pub response_ns: Option<u64>,
     /// The relative deadline, in nanoseconds; 0 of background tasks.
     pub deadline_ns: u64,
@@ -122,7 +126,11 @@ pub fn admit<'a>(
     let mut steps = Steps::default();
     match policy {
         Policy::FixedPriority => response::admit(&set, &mut steps, outcomes),
-        Policy::EarliestDeadline => demand::admit(&set, &mut steps),
+        Policy::EarliestDeadline => {
+            demand::admit(&set, &mut steps)?;
+            latest::responses(&set, &mut Steps::default(), outcomes);
+            Ok(())
+        }
     }
 }
 
@@ -168,18 +176,26 @@ impl<'t, 'a> Set<'t, 'a> {
         task.budget + self.overheads.job_ns
     }
 
-    /// What the interrupts of all tasks take in an interval of that length that begins with all
+    /// What the interrupts of all tasks take in an interval of that length, which begins with all
     /// of them.
     fn interrupts(&self, length: u64, steps: &mut Steps) -> Option<u64> {
         if self.overheads.interrupt_ns == 0 {
             return Some(0);
         }
+        let length = length.checked_add(self.interrupt_jitter())?;
         let mut sum = 0_u64;
         for task in self.timed() {
             steps.count()?;
             sum = sum.checked_add(length.div_ceil(task.parameters.period))?;
         }
         sum.checked_mul(self.overheads.interrupt_ns)
+    }
+
+    /// How long before the interval begins an interrupt may have come whose work falls into it:
+    /// that of all others goes first, behind what cannot be interrupted.
+    fn interrupt_jitter(&self) -> u64 {
+        let all = self.overheads.interrupt_ns * self.timed().count() as u64;
+        all + self.overheads.blocking_ns
     }
 }
 

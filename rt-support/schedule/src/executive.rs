@@ -133,7 +133,9 @@ impl<const N: usize> Executive<N> {
     }
 
     /// Whoever sleeps pays so much of its budget, in nanoseconds, for each entry that the end of
-    /// a sleep makes. Without that, short sleeps would cost others time that no budget bounds.
+    /// a sleep makes: what such an entry takes, and how late it may come (the interrupt and the
+    /// blocking of [`Overheads`](crate::admission::Overheads)). Without that, short sleeps would
+    /// cost others time that no budget bounds.
     pub fn set_wake_cost(&mut self, cost: u64) {
         self.wake_cost = cost;
     }

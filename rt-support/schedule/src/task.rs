@@ -286,6 +286,21 @@ impl Task {
         }
     }
 
+    /// Whether a task that sleeps runs on its budget at the end of the sleep, after what the entry
+    /// costs it. Otherwise nobody has to be interrupted for it.
+    pub fn pays_at_wake(&self, cost: u64) -> bool {
+        let left = match self.parameters.class {
+            Class::Periodic => {
+                let blocked = self.wake_at.saturating_sub(self.blocked_at);
+                self.remaining.saturating_sub(blocked)
+            }
+            Class::Server if self.refill_at <= self.wake_at => self.parameters.budget,
+            Class::Server => self.remaining,
+            Class::Background => 0,
+        };
+        self.runs_by_time() && left > cost
+    }
+
     #[inline]
     fn runs_by_time(&self) -> bool {
         self.life == Life::Started && !self.suspended

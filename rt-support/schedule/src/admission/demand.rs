@@ -3,8 +3,8 @@
 //!
 //! ```text
 //! h(t) = blocking + sum over periodic j of (floor((t - deadline_j) / period_j) + 1) * cost_j
-//!                 + sum over servers j of t * budget_j / period_j + ceil(t / period_j) * job
-//!                 + sum over all j of ceil(t / period_j) * interrupt
+//!                 + sum over servers j of t * budget_j / period_j + (floor(t / period_j) + 1) * job
+//!                 + sum over all j of ceil((t + jitter) / period_j) * interrupt
 //! ```
 //!
 //! has to be at most `t` at every absolute deadline after a release of all at once (Baruah,
@@ -96,7 +96,9 @@ impl<'t, 'a> Test<'_, 't, 'a> {
         let mut sum = u128::from(overheads.blocking_ns);
         for task in self.set.timed() {
             let task = &task.parameters;
-            sum += u128::from(overheads.interrupt_ns);
+            let early =
+                u128::from(self.set.interrupt_jitter()) * u128::from(overheads.interrupt_ns);
+            sum += u128::from(overheads.interrupt_ns) + early.div_ceil(task.period.into());
             sum += match task.class {
                 Class::Periodic => {
                     let early = u128::from(task.period - task.deadline);
@@ -153,7 +155,7 @@ impl<'t, 'a> Test<'_, 't, 'a> {
                 _ => {
                     let share = u128::from(length) * u128::from(task.budget);
                     let share = u64::try_from(share.div_ceil(task.period.into())).ok()?;
-                    let ends = length.div_ceil(task.period);
+                    let ends = length / task.period + 1;
                     share.checked_add(ends.checked_mul(overheads.job_ns)?)?
                 }
             };
@@ -177,7 +179,10 @@ impl<'t, 'a> Test<'_, 't, 'a> {
                 point = point.max(last(task.deadline, task.period));
             }
             if let Some(shortest) = self.shortest_server {
-                let step = last(task.period + 1, task.period);
+                // Interrupts come earlier by their jitter, at most a period of them.
+                let early = self.set.interrupt_jitter() % task.period;
+                let step =
+                    last(task.period + 1 - early, task.period).max(last(task.period, task.period));
                 point = point.max(if step >= shortest { step } else { 0 });
                 point = point.max(last(shortest, u64::MAX));
             }

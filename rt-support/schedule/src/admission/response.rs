@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! R = blocking + cost + sum over more urgent j of ceil((R + jitter_j) / period_j) * cost_j
-//!                     + sum over all j of ceil(R / period_j) * interrupt
+//!                     + sum over all j of ceil((R + jitter) / period_j) * interrupt
 //! ```
 //!
 //! where `cost` is the budget and the overhead of a job. The least solution is the response to a

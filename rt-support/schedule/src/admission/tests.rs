@@ -2,6 +2,8 @@
 //! Examples out of the literature, the texts of refusals, hostile parameters, and the analyses
 //! against slow ones that are plainly right.
 
+mod slow;
+
 use super::*;
 use crate::task::Policy::{EarliestDeadline, FixedPriority};
 use std::string::ToString;
@@ -162,7 +164,7 @@ fn a_utilisation_of_exactly_one_is_decided_exactly() {
     let mut early = thirds;
     early[2].parameters.deadline = 20;
     let answer = admit(EarliestDeadline, &Overheads::NONE, &early, &mut []);
-    assert_eq!(answer.is_ok(), demand_fits(&early, 21 * 3));
+    assert_eq!(answer.is_ok(), slow::demand_fits(&early, 21 * 3));
 }
 
 #[test]
@@ -278,99 +280,4 @@ fn priorities_go_by_deadlines_around_those_that_are_given() {
     deadline_monotonic(&mut many);
     assert_eq!(many[0].parameters.priority, 255);
     assert!(many[254..].iter().all(|task| task.parameters.priority == 1));
-}
-
-/// xorshift64*.
-fn random(state: &mut u64, limit: u64) -> u64 {
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    (state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11) % limit
-}
-
-fn small_set(state: &mut u64) -> Vec<Entry<'static>> {
-    let count = 1 + random(state, 4);
-    let mut set: Vec<_> = (0..count)
-        .map(|_| {
-            let period = 4 + random(state, 12);
-            let budget = 1 + random(state, (2 * period / count).min(period));
-            let deadline = budget + random(state, period - budget + 1);
-            task("x", 0, [period, deadline, budget])
-        })
-        .collect();
-    deadline_monotonic(&mut set);
-    set
-}
-
-/// Whether what is due fits, at every time.
-fn demand_fits(tasks: &[Entry<'_>], until: u64) -> bool {
-    (1..=until).all(|time| {
-        let demand: u64 = tasks
-            .iter()
-            .map(|task| &task.parameters)
-            .filter(|task| time >= task.deadline)
-            .map(|task| ((time - task.deadline) / task.period + 1) * task.budget)
-            .sum();
-        demand <= time
-    })
-}
-
-/// The response of a task to a release of all, nanosecond by nanosecond.
-fn slow_response(tasks: &[Entry<'_>], place: usize) -> Option<u64> {
-    let mut left: Vec<u64> = vec![0; tasks.len()];
-    for now in 0..2_000 {
-        for (task, left) in tasks.iter().zip(&mut left) {
-            let parameters = &task.parameters;
-            let first = now == 0 || parameters.priority > tasks[place].parameters.priority;
-            if now % parameters.period == 0 && first {
-                *left += parameters.budget;
-            }
-        }
-        let busiest = (0..tasks.len())
-            .filter(|&at| left[at] > 0)
-            .max_by_key(|&at| tasks[at].parameters.priority);
-        left[busiest?] -= 1;
-        if left[place] == 0 {
-            return Some(now + 1);
-        }
-    }
-    None
-}
-
-#[test]
-fn the_analyses_agree_with_slow_ones() {
-    let mut state = 7;
-    let (mut accepted, mut refused) = ([0; 2], [0; 2]);
-    for _ in 0..3_000 {
-        let set = small_set(&mut state);
-        let slow: Vec<_> = (0..set.len())
-            .map(|place| slow_response(&set, place))
-            .collect();
-        for (place, response) in responses(&Overheads::NONE, &set).into_iter().enumerate() {
-            let longest = LONGEST * set[place].parameters.deadline;
-            assert_eq!(
-                response,
-                slow[place].filter(|&time| time <= longest),
-                "{set:?}"
-            );
-        }
-        let hyperperiod = set.iter().fold(1, |multiple, task| {
-            let period = task.parameters.period;
-            (1..)
-                .map(|times| times * period)
-                .find(|n| n % multiple == 0)
-                .unwrap()
-        });
-        let fits = demand_fits(&set, 2 * hyperperiod);
-        let answer = admit(EarliestDeadline, &Overheads::NONE, &set, &mut []);
-        assert_eq!(answer.is_ok(), fits, "{set:?}: {answer:?}");
-        let fixed = admit(FixedPriority, &Overheads::NONE, &set, &mut []).is_ok();
-        for (at, ok) in [(0, fixed), (1, fits)] {
-            accepted[at] += usize::from(ok);
-            refused[at] += usize::from(!ok);
-        }
-    }
-    for count in accepted.iter().chain(&refused) {
-        assert!(*count > 300, "accepted {accepted:?}, refused {refused:?}");
-    }
 }

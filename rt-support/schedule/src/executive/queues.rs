@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! Where tasks wait, and what the time that they use is charged to.
 
-use super::{Class, Executive, Life, NEVER, Policy, Queue};
+use super::{Executive, Life, NEVER, Policy, Queue};
 
 /// The ready queue's key for fixed priorities has the priority in its highest byte, and the
 /// number of the release below: 2^56 releases are enough for two millennia at a million a second.
@@ -53,11 +53,11 @@ impl<const N: usize> Executive<N> {
             let row = &self.tasks[task];
             if task == running {
                 earliest = earliest.min(row.deadline_at);
-            } else if row.wake_at < earliest && row.life == Life::Started {
-                let on_budget = row.parameters.class != Class::Background && !row.suspended;
-                if on_budget && (row.key, task) < (key, running) {
-                    earliest = row.wake_at;
-                }
+            } else if row.wake_at < earliest
+                && (row.key, task) < (key, running)
+                && row.pays_at_wake(self.wake_cost)
+            {
+                earliest = row.wake_at;
             }
         }
         earliest

@@ -3,17 +3,16 @@
 //! refused must miss where the analysis is exact.
 
 use super::random::Random;
+use super::refusals::{Exactness, confirms};
+use super::scenarios::{Behaviour, Scenario, anywhere, worst_cases};
 use super::sets::{MS, TaskSet};
-use super::world::{Behaviour, Scenario, World};
+use super::world::World;
 use std::fmt;
-use wasm_aot_schedule::admission::{Outcome, Refusal, admit, utilisation_ppb};
+use wasm_aot_schedule::admission::{Outcome, admit};
 use wasm_aot_schedule::{Class, Parameters, Policy};
 
 /// Virtual time of a run of an accepted set: three of the longest periods.
 const RUN: u64 = 300 * MS;
-/// Virtual time at most until an overload has to show.
-const OVERLOAD: u64 = 60_000 * MS;
-
 /// What came of the sets of one policy.
 pub struct Figures {
     pub policy: Policy,
@@ -23,15 +22,15 @@ pub struct Figures {
     pub jobs: u64,
     /// Missed deadlines in these, of tasks that keep to their contracts.
     pub misses: u64,
-    /// Periods in which a server had less than its budget.
+    /// Tasks that keep to their contracts and took longer than the analysis says.
+    pub longer: u64,
+    /// Servers that had less than their budgets.
     pub shortfalls: u64,
     /// Longest responses that were as long as the analysis says, to the nanosecond, and how many
     /// there were.
     pub responses: [u64; 2],
-    /// Refusals that a run confirms, and how many there were: where the analysis is exact, and
-    /// elsewhere.
-    pub exact: [u64; 2],
-    pub sufficient: [u64; 2],
+    /// Refusals that a run confirms, and how many there were, by [`Exactness`].
+    pub refused: [[u64; 2]; 4],
     /// What went wrong, or could not be confirmed.
     pub remarks: Vec<String>,
 }
@@ -44,10 +43,10 @@ impl Figures {
             accepted: 0,
             jobs: 0,
             misses: 0,
+            longer: 0,
             shortfalls: 0,
             responses: [0; 2],
-            exact: [0; 2],
-            sufficient: [0; 2],
+            refused: [[0; 2]; 4],
             remarks: Vec::new(),
         }
     }
@@ -55,7 +54,7 @@ impl Figures {
     /// Whether nothing contradicts the analysis.
     pub fn is_good(&self) -> bool {
         let all = |[confirmed, of]: [u64; 2]| confirmed == of;
-        self.misses == 0 && self.shortfalls == 0 && all(self.responses) && all(self.exact)
+        self.misses + self.longer + self.shortfalls == 0 && all(self.responses) && all(self.exact())
     }
 
     fn judge(&mut self, set: &TaskSet, seed: u64) {
@@ -66,24 +65,18 @@ impl Figures {
                 self.accepted += 1;
                 self.run_at_once(set, &outcomes, seed);
                 self.run_worst_cases(set, &outcomes, seed);
-                self.run_at_random(set, seed);
-                self.run_among_hostile(set, seed);
-                self.run_among_deferring(set, seed);
+                self.run_at_random(set, &outcomes, seed);
+                self.run_among_hostile(set, &outcomes, seed);
+                self.run_among_deferring(set, &outcomes, seed);
             }
             Err(refusal) => {
-                let confirmed = u64::from(confirms(self.policy, set, &refusal, &outcomes));
-                let [seen, of] = match set.is_exact() {
-                    true => &mut self.exact,
-                    false => &mut self.sufficient,
-                };
-                *seen += confirmed;
+                let confirmed = confirms(self.policy, set, &refusal, &outcomes);
+                let exactness = Exactness::of(set, &refusal);
+                let [seen, of] = &mut self.refused[exactness as usize];
+                *seen += u64::from(confirmed);
                 *of += 1;
-                if confirmed == 0 {
-                    let why = if set.is_exact() {
-                        "exact"
-                    } else {
-                        "with servers"
-                    };
+                if !confirmed {
+                    let why = exactness.text();
                     self.remarks
                         .push(format!("seed {seed} ({why}): not confirmed: {refusal}"));
                 }
@@ -91,16 +84,23 @@ impl Figures {
         }
     }
 
+    /// Refusals that have to be confirmed: those that were, and all.
+    pub fn exact(&self) -> [u64; 2] {
+        self.refused[Exactness::Exact as usize]
+    }
+
     /// All at once, everybody with all of its budget.
     fn run_at_once(&mut self, set: &TaskSet, outcomes: &[Outcome], seed: u64) {
         let mut world = World::new(self.policy, set, Scenario::synchronous(set));
         world.run(RUN, |_| false);
-        self.count(set, &world, seed, |_| true);
+        self.count(set, outcomes, &world, seed, |_| true);
         for (place, outcome) in outcomes.iter().enumerate() {
             if set.tasks[place].parameters.class == Class::Server {
                 self.check_server(set, &world, place, seed);
             } else if let Some(response) = outcome.response_ns
-                && set.is_exact()
+                && !set.has_servers()
+                && !set.has_overheads()
+                && self.policy == Policy::FixedPriority
             {
                 self.responses[1] += 1;
                 if world.response_max_ns(place) == response {
@@ -121,7 +121,7 @@ impl Figures {
         for scenario in worst_cases(set, outcomes).into_iter().skip(1) {
             let mut world = World::new(self.policy, set, scenario);
             world.run(RUN, |_| false);
-            self.count(set, &world, seed, |_| true);
+            self.count(set, outcomes, &world, seed, |_| true);
         }
     }
 
@@ -139,7 +139,7 @@ impl Figures {
     }
 
     /// Any first releases, any part of the budgets, entries as late as they may be.
-    fn run_at_random(&mut self, set: &TaskSet, seed: u64) {
+    fn run_at_random(&mut self, set: &TaskSet, outcomes: &[Outcome], seed: u64) {
         let mut random = Random::new(seed ^ 0x0ff5);
         let mut scenario = anywhere(set, &mut random);
         for behaviour in &mut scenario.behaviours {
@@ -149,11 +149,11 @@ impl Figures {
         }
         let mut world = World::new(self.policy, set, scenario);
         world.run(RUN, |_| false);
-        self.count(set, &world, seed, |_| true);
+        self.count(set, outcomes, &world, seed, |_| true);
     }
 
     /// Half of the tasks never end a job.
-    fn run_among_hostile(&mut self, set: &TaskSet, seed: u64) {
+    fn run_among_hostile(&mut self, set: &TaskSet, outcomes: &[Outcome], seed: u64) {
         let mut random = Random::new(seed ^ 0xbad);
         let mut scenario = anywhere(set, &mut random);
         for behaviour in &mut scenario.behaviours {
@@ -171,11 +171,11 @@ impl Figures {
             .collect();
         let mut world = World::new(self.policy, set, scenario);
         world.run(RUN, |_| false);
-        self.count(set, &world, seed, |place| honest[place]);
+        self.count(set, outcomes, &world, seed, |place| honest[place]);
     }
 
     /// Half of the tasks put their first jobs off until all others are released.
-    fn run_among_deferring(&mut self, set: &TaskSet, seed: u64) {
+    fn run_among_deferring(&mut self, set: &TaskSet, outcomes: &[Outcome], seed: u64) {
         let mut random = Random::new(seed ^ 0xdef);
         let start = set
             .tasks
@@ -201,17 +201,18 @@ impl Figures {
             .collect();
         let mut world = World::new(self.policy, set, scenario);
         world.run(RUN, |_| false);
-        self.count(set, &world, seed, |place| honest[place]);
+        self.count(set, outcomes, &world, seed, |place| honest[place]);
     }
 
     fn count(
         &mut self,
         set: &TaskSet,
+        outcomes: &[Outcome],
         world: &World<'_>,
         seed: u64,
         honest: impl Fn(usize) -> bool,
     ) {
-        for place in 0..set.tasks.len() {
+        for (place, outcome) in outcomes.iter().enumerate() {
             self.jobs += world.releases(place);
             if honest(place) && world.misses[place] > 0 {
                 self.misses += world.misses[place];
@@ -219,109 +220,19 @@ impl Figures {
                 self.remarks
                     .push(format!("seed {seed}: accepted, and {name} missed"));
             }
-        }
-    }
-}
-
-/// First releases anywhere.
-fn anywhere(set: &TaskSet, random: &mut Random) -> Scenario {
-    let mut scenario = Scenario::synchronous(set);
-    for (offset, task) in scenario.offsets.iter_mut().zip(&set.tasks) {
-        *offset = random.below(task.parameters.period);
-    }
-    scenario.blocked_at = None;
-    scenario.late = true;
-    scenario.seed = random.below(u64::MAX);
-    scenario
-}
-
-/// Whether a run shows what the refusal says.
-fn confirms(policy: Policy, set: &TaskSet, refusal: &Refusal<'_>, found: &[Outcome]) -> bool {
-    let place = |name: &str| set.tasks.iter().position(|task| task.name == name);
-    match *refusal {
-        Refusal::Late { name, .. } => {
-            place(name).is_some_and(|place| is_late(policy, set, place, found))
-        }
-        Refusal::Demand { interval_ns, .. } => someone_is_late(policy, set, interval_ns),
-        Refusal::Overload { .. } => {
-            let ppb = utilisation_ppb(&set.overheads, &set.tasks).max(1_000_000_001);
-            // Shares of deadlines add up to less than this, and are made up for by then.
-            let longest = set
-                .tasks
-                .iter()
-                .map(|task| task.parameters.deadline)
-                .max()
-                .unwrap_or(0);
-            let until = u128::from(2 * longest) * u128::from(ppb) / u128::from(ppb - 1_000_000_000);
-            someone_is_late(policy, set, OVERLOAD.min(until as u64))
-        }
-        _ => false,
-    }
-}
-
-/// All are released at once, and servers end a period just when they have used up its budget, to
-/// go on with the next one: the worst that there is. When that is depends on who is more urgent
-/// than they are; some guesses are made.
-fn worst_cases(set: &TaskSet, found: &[Outcome]) -> Vec<Scenario> {
-    let mut scenarios = vec![Scenario::synchronous(set)];
-    if set.is_exact() {
-        return scenarios;
-    }
-    let start = set
-        .tasks
-        .iter()
-        .map(|task| task.parameters.period)
-        .max()
-        .unwrap_or(0);
-    let interrupts = set.overheads.interrupt_ns * set.tasks.len() as u64;
-    let first = |at: usize| set.tasks[at].parameters.budget + set.overheads.job_ns;
-    let guesses: [&dyn Fn(usize) -> u64; 3] = [
-        &first,
-        &|at| first(at) + set.overheads.blocking_ns + interrupts,
-        &|at| found[at].response_ns.unwrap_or(first(at)),
-    ];
-    for used_up in guesses {
-        let mut scenario = Scenario::synchronous(set);
-        scenario.blocked_at = Some(start);
-        scenario.offsets.fill(start);
-        for (at, task) in set.tasks.iter().enumerate() {
-            if task.parameters.class == Class::Server {
-                let early = (start + used_up(at)).saturating_sub(task.parameters.period);
-                scenario.early_work[at] = (early < start).then_some(early);
+            let periodic = set.tasks[place].parameters.class == Class::Periodic;
+            let took = world.response_max_ns(place);
+            if let Some(limit) = outcome.response_ns
+                && (honest(place) && periodic && took > limit)
+            {
+                self.longer += 1;
+                let name = set.tasks[place].name;
+                self.remarks.push(format!(
+                    "seed {seed}: {name} took {took} ns, the analysis says {limit} at the most"
+                ));
             }
         }
-        scenarios.push(scenario);
     }
-    scenarios
-}
-
-/// Whether the task is late where its response is the longest.
-fn is_late(policy: Policy, set: &TaskSet, place: usize, found: &[Outcome]) -> bool {
-    worst_cases(set, found).into_iter().any(|mut scenario| {
-        // Its own budget is whole.
-        scenario.early_work[place] = None;
-        is_late_in(policy, set, place, scenario)
-    })
-}
-
-fn is_late_in(policy: Policy, set: &TaskSet, place: usize, scenario: Scenario) -> bool {
-    let until =
-        scenario.offsets[place] + set.tasks[place].parameters.deadline + set.overheads.blocking_ns;
-    let mut world = World::new(policy, set, scenario);
-    let whole = world.budget_ns(place);
-    if set.tasks[place].parameters.class == Class::Server {
-        world.run(until, |_| false);
-        return world.late_work[place] || world.processor_ns(place) < whole;
-    }
-    // A job that the executive was told a later deadline of is judged when it ends.
-    world.run(until + whole, |at| at == place);
-    world.misses[place] > 0
-}
-
-fn someone_is_late(policy: Policy, set: &TaskSet, until: u64) -> bool {
-    let mut world = World::new(policy, set, Scenario::synchronous(set));
-    world.run(until + 1, |_| true);
-    world.misses.iter().any(|&misses| misses > 0)
 }
 
 /// Judges `sets` random sets, the first of which follows from `seed`.
@@ -358,6 +269,11 @@ impl fmt::Display for Figures {
         )?;
         writeln!(
             f,
+            "    tasks that took longer than analysed     {:>9}",
+            self.longer
+        )?;
+        writeln!(
+            f,
             "    servers with less than their budgets     {:>9}",
             self.shortfalls
         )?;
@@ -366,20 +282,16 @@ impl fmt::Display for Figures {
             f,
             "    longest responses as analysed, to the ns {equal:>9} of {of}"
         )?;
-        writeln!(
-            f,
-            "  refused                                    {:>9}",
-            self.exact[1] + self.sufficient[1]
-        )?;
-        let [confirmed, of] = self.exact;
-        writeln!(
-            f,
-            "    where exact, confirmed by a miss         {confirmed:>9} of {of}"
-        )?;
-        let [confirmed, of] = self.sufficient;
-        write!(
-            f,
-            "    with servers, confirmed by a miss        {confirmed:>9} of {of}"
-        )
+        let all: u64 = self.refused.iter().map(|[_, of]| of).sum();
+        write!(f, "  refused                                    {all:>9}")?;
+        for exactness in Exactness::ALL {
+            let [confirmed, of] = self.refused[exactness as usize];
+            let text = exactness.text();
+            write!(
+                f,
+                "\n    {text:<30}, confirmed by a miss {confirmed:>6} of {of}"
+            )?;
+        }
+        Ok(())
     }
 }

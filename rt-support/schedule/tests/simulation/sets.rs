@@ -63,10 +63,15 @@ impl TaskSet {
         }
     }
 
-    /// Whether the theory says that a refusal is for a reason that can be shown.
-    pub fn is_exact(&self) -> bool {
-        let periodic = |task: &Entry<'_>| task.parameters.class == Class::Periodic;
-        self.tasks.iter().all(periodic)
+    /// Whether some of the tasks are servers.
+    pub fn has_servers(&self) -> bool {
+        let server = |task: &Entry<'_>| task.parameters.class == Class::Server;
+        self.tasks.iter().any(server)
+    }
+
+    /// Whether the executive's own time counts.
+    pub fn has_overheads(&self) -> bool {
+        self.overheads != Overheads::NONE
     }
 }
 

@@ -8,56 +8,12 @@
 //! runs goes on.
 
 use super::random::Random;
+use super::scenarios::{Behaviour, Scenario};
 use super::sets::TaskSet;
 use wasm_aot_schedule::{Class, Executive, NEVER, Notice, Parameters, Policy, TaskId};
 
 /// Places: 20 tasks, one in the background, and some to spare.
 const PLACES: usize = 24;
-
-/// What a task does with its jobs.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Behaviour {
-    /// Each job needs the whole budget, exactly. A server has work again at once.
-    Whole,
-    /// Each needs some of it. A server has work again some time later.
-    Some,
-    /// No job ever ends.
-    Endless,
-    /// No job ever ends, and all of them sleep at times that nobody expects.
-    Sleepy,
-    /// The first job sleeps until just its budget is left of the period, then never ends: it
-    /// wants the processor at the end of a period and at the beginning of the next.
-    Deferring,
-}
-
-/// How a run goes.
-pub struct Scenario {
-    pub behaviours: Vec<Behaviour>,
-    /// First releases; of servers, when they have work for the first time.
-    pub offsets: Vec<u64>,
-    /// Servers that had little work at that time before, so that their budgets end when it suits
-    /// the others least.
-    pub early_work: Vec<Option<u64>>,
-    /// The entry that is due at this time comes as late as it may.
-    pub blocked_at: Option<u64>,
-    /// Other entries come late at random.
-    pub late: bool,
-    pub seed: u64,
-}
-
-impl Scenario {
-    /// All begin at once, and use all that they may; the first entry comes as late as it may.
-    pub fn synchronous(set: &TaskSet) -> Self {
-        Self {
-            behaviours: vec![Behaviour::Whole; set.tasks.len()],
-            offsets: vec![0; set.tasks.len()],
-            early_work: vec![None; set.tasks.len()],
-            blocked_at: Some(0),
-            late: false,
-            seed: 1,
-        }
-    }
-}
 
 /// What a task's job is about to do.
 #[derive(Clone, Copy)]
@@ -95,7 +51,7 @@ pub struct World<'s> {
 impl<'s> World<'s> {
     pub fn new(policy: Policy, set: &'s TaskSet, scenario: Scenario) -> Self {
         let mut executive = Box::new(Executive::new(policy, 1_000_000));
-        executive.set_wake_cost(set.overheads.interrupt_ns);
+        executive.set_wake_cost(set.overheads.interrupt_ns + set.overheads.blocking_ns);
         for (task, &offset) in set.tasks.iter().zip(&scenario.offsets) {
             let mut parameters = task.parameters;
             parameters.budget += set.overheads.job_ns;
@@ -193,7 +149,8 @@ impl<'s> World<'s> {
             self.scenario.blocked_at = None;
             return blocking;
         }
-        if !self.scenario.late {
+        // An interrupt that came in an entry is taken as soon as somebody runs.
+        if !self.scenario.late || due <= self.now {
             return 0;
         }
         // How late a budget's end is seen is in the overhead of its job.
