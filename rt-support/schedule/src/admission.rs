@@ -102,7 +102,8 @@ impl Outcome {
 }
 
 /// Decides whether the set keeps its deadlines. `outcomes` gets a row for each task, as far as it
-/// has room.
+/// has room. With earliest deadline first most of the time goes into these rows, and none of it
+/// where there is no room.
 ///
 /// With fixed priorities 0 is the least urgent one here; [`deadline_monotonic`] gives priorities
 /// to tasks that have none.
@@ -128,7 +129,9 @@ pub fn admit<'a>(
         Policy::FixedPriority => response::admit(&set, &mut steps, outcomes),
         Policy::EarliestDeadline => {
             demand::admit(&set, &mut steps)?;
-            latest::responses(&set, &mut Steps::default(), outcomes);
+            if !outcomes.is_empty() {
+                latest::responses(&set, &mut Steps::default(), outcomes);
+            }
             Ok(())
         }
     }

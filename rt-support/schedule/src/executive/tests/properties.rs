@@ -271,12 +271,31 @@ impl Model {
 #[test]
 fn random_calls_break_nothing() {
     for policy in [Policy::FixedPriority, Policy::EarliestDeadline] {
+        let mut seen = [0; 6];
         for seed in 1..=40 {
             let mut model = Model::new(policy, seed);
             for _ in 0..4_000 {
                 model.step();
             }
+            for &place in model.known.keys() {
+                let of = model.executive.counters(TaskId(place));
+                let counts = [
+                    of.completions,
+                    of.skipped,
+                    of.misses,
+                    of.overruns,
+                    of.throttled,
+                ];
+                for (sum, count) in seen
+                    .iter_mut()
+                    .zip(counts.into_iter().chain([of.abandoned]))
+                {
+                    *sum += count;
+                }
+            }
         }
+        // Everything that can happen did.
+        assert!(seen.iter().all(|&count| count > 10), "{seen:?}");
     }
 }
 
