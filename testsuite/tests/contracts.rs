@@ -152,6 +152,12 @@ fn what_a_module_cannot_keep_is_refused_and_leaves_no_object() {
         );
         assert!(!object.exists());
     }
+    let recursive = sample("recurse.wat");
+    let manifest = file(folder.path(), "app.toml", time);
+    refused(
+        &["build", &recursive, "--manifest", &manifest, "-o", &out],
+        &["app.toml: memory.stack_bytes is missing", "recursive"],
+    );
     let good = file(folder.path(), "app.toml", &format!("{time}{all}"));
     let output = wasm_aot(&["build", &module, "--manifest", &good, "-o", &out]);
     assert!(output.status.success(), "{output:?}");

@@ -115,10 +115,7 @@ fn a_recursive_module_needs_a_stack_and_memory_has_to_fit() {
     let output = schedule(&[&format!("{module}@{manifest}")]);
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        said.contains("deep: memory.stack_bytes is missing"),
-        "{said}"
-    );
+    assert!(said.contains("memory.stack_bytes is missing"), "{said}");
     assert!(said.contains("`deeper`, which is recursive"), "{said}");
 
     let memory = "[memory]\nmax_bytes = 41943040\n";

@@ -3,9 +3,9 @@
 //! inputs.
 
 use crate::files;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use std::path::{Path, PathBuf};
-use wasm_aot_contract::{Class, Contract, manifest};
+use wasm_aot_contract::{Class, Contract, field, manifest};
 use wasm_aot_loader::Object;
 use wasm_aot_loader::stack::Unbounded;
 use wasm_aot_object::Machine;
@@ -72,6 +72,17 @@ pub fn stack_bound<'a>(object: &Object<'a>, contract: &Contract<'a>) -> Result<u
     object.instance_bound(&exports, HOST_STACK_BYTES)
 }
 
+/// Checks that the stack of an app with deadlines has a bound: its contract's, or the compiler's.
+fn stack(object: &Object<'_>, contract: &Contract<'_>) -> Result<()> {
+    if contract.class == Class::Background || contract.stack_bytes != 0 {
+        return Ok(());
+    }
+    match stack_bound(object, contract) {
+        Ok(_) => Ok(()),
+        Err(why) => bail!("{} is missing: {why}", field::STACK),
+    }
+}
+
 /// Checks that the objects of an app, the last of which is run, can keep a contract.
 pub fn check(record: &[u8], modules: &[(&str, &[u8])], machine: Machine) -> Result<()> {
     let contract = contract(record)?;
@@ -89,6 +100,9 @@ pub fn check(record: &[u8], modules: &[(&str, &[u8])], machine: Machine) -> Resu
             true => anyhow!("{misfit}"),
             false => anyhow!("module `{name}`: {misfit}"),
         })?;
+        if modules.len() == 1 {
+            stack(&object, &contract)?;
+        }
     }
     Ok(())
 }

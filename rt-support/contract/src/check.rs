@@ -345,6 +345,11 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_stack_has_room_in_an_address_space() {
+        const { assert!(MAX_STACK_BYTES <= sel4_boot::space::STACK_LIMIT) };
+    }
+
+    #[test]
     fn names_are_refused_with_their_position() {
         let list = |bytes| Names::new(bytes).unwrap();
         let imports = Contract {

@@ -5,6 +5,7 @@
 use crate::random::Random;
 use std::panic::{self, AssertUnwindSafe};
 use wasm_aot_compiler::{Options, SUPPORTED_FEATURES, compile};
+use wasm_aot_contract::{Contract, Names, encode};
 use wasm_aot_loader::{Object, Resolution};
 
 /// Damaged copies of each module and of each object.
@@ -27,6 +28,16 @@ pub fn check(seed: u64, module: &[u8]) -> Result<(), String> {
         let result = panic::catch_unwind(|| drop(compile(&damaged, &options)));
         result.map_err(|_| format!("the compiler panics on copy {copy} of seed {seed}"))?;
     }
+    let contract = Contract {
+        name: "fuzz",
+        imports: Names::new(b"a.*\0b.c\0").ok(),
+        devices: Names::new(b"uart1\0gpio\0").unwrap_or(Names::EMPTY),
+        ..Contract::default()
+    };
+    let options = Options {
+        contract: encode(&contract).map_err(|error| error.to_string())?,
+        ..options
+    };
     let Ok(object) = compile(module, &options) else {
         return Ok(());
     };
@@ -55,6 +66,9 @@ fn load(bytes: &[u8]) {
     let Ok(object) = Object::parse(bytes) else {
         return;
     };
+    let _ = object
+        .contract()
+        .map(|contract| contract.fits(object.meta()));
     let total = object.layout().total;
     if total > MAX_IMAGE {
         return;
