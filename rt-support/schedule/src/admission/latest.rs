@@ -11,13 +11,16 @@
 //!            min(ceil(L / period_j), floor((a + deadline_i - deadline_j) / period_j) + 1) * cost_j
 //! ```
 //!
-//! and the response `L(a) - a`, for every `a` in the longest time that the processor is busy. A
-//! server needs at most `floor(t / period) + 1` budgets for what is due within `t`.
+//! and the response `L(a) - a`, for every `a` in the longest time that the processor is busy.
 //!
-//! This decides nothing. Where it takes too long there is no figure; and where a server makes it
-//! too careful, the deadline is kept all the same.
+//! A server needs at most `floor(t / period) + 1` budgets, and at most its share of `t`, for what is
+//! due within `t`. The share grows with every nanosecond of `a`, not in steps: where there are
+//! servers an `a` stands for those up to the next one, which is near enough for the figure to be a
+//! thirty-second of the deadline too large at the most.
+//!
+//! This decides nothing. Where it takes too long there is no figure.
 
-use super::{Outcome, Set, Steps};
+use super::{Entry, Outcome, Set, Steps};
 use crate::task::Parameters;
 use wasm_aot_contract::Class;
 
@@ -62,27 +65,38 @@ fn busy_period(set: &Set<'_, '_>, steps: &mut Steps) -> Option<u64> {
 
 fn response(set: &Set<'_, '_>, place: usize, busy: u64, steps: &mut Steps) -> Option<u64> {
     let task = &set.tasks[place].parameters;
-    let (mut longest, mut length) = (0, 1);
-    let mut after = Some(0);
+    let server = |task: &Entry<'_>| task.parameters.class == Class::Server;
+    let step = set
+        .tasks
+        .iter()
+        .any(server)
+        .then(|| (task.deadline / 32).max(1));
+    let (mut longest, mut length, mut release) = (0, 1, 0);
     // Later releases take longer in all: each is computed from the one before.
-    while let Some(release) = after.filter(|&release| release < busy) {
-        length = finish(set, place, release, length, steps)?;
+    while release < busy {
+        let mut next = point_after(set, task.deadline, release, steps)?;
+        if let Some(step) = step {
+            next = next.min(release.checked_add(step)?);
+        }
+        length = finish(set, place, [release, next], length, steps)?;
         longest = longest.max(length.saturating_sub(release));
-        after = point_after(set, task.deadline, release, steps)?;
+        release = next;
     }
     Some(longest)
 }
 
-/// When the job that is released at `release` is done, `least` or later.
+/// When the job that is released at `release` is done, `least` or later, with what servers have to
+/// do first where it is released at any time before `next`.
 fn finish(
     set: &Set<'_, '_>,
     place: usize,
-    release: u64,
+    [release, next]: [u64; 2],
     least: u64,
     steps: &mut Steps,
 ) -> Option<u64> {
     let task = &set.tasks[place].parameters;
     let due = release.checked_add(task.deadline)?;
+    let due_next = next.checked_add(task.deadline)?;
     let own = (release / task.period + 1).checked_mul(set.cost(task))?;
     let fixed = own.checked_add(set.overheads.blocking_ns)?;
     let mut length = least;
@@ -93,8 +107,10 @@ fn finish(
                 continue;
             }
             steps.count()?;
-            let work =
-                budgets(&other.parameters, due, length).checked_mul(set.cost(&other.parameters))?;
+            let work = match other.parameters.class {
+                Class::Server => server_work(set, &other.parameters, due_next)?,
+                _ => periodic_work(set, &other.parameters, due, length)?,
+            };
             next = next.checked_add(work)?;
         }
         if next <= length {
@@ -104,28 +120,28 @@ fn finish(
     }
 }
 
-/// Budgets of another task that go first: released before `length`, and due by `due`.
-fn budgets(other: &Parameters, due: u64, length: u64) -> u64 {
-    let due_by = |deadline: u64| match due.checked_sub(deadline) {
-        Some(rest) => rest / other.period + 1,
+/// What another periodic task does first: jobs that are released before `length` and due by `due`.
+fn periodic_work(set: &Set<'_, '_>, other: &Parameters, due: u64, length: u64) -> Option<u64> {
+    let jobs = match due.checked_sub(other.deadline) {
+        Some(rest) => (rest / other.period + 1).min(length.div_ceil(other.period)),
         None => 0,
     };
-    match other.class {
-        Class::Periodic => due_by(other.deadline).min(length.div_ceil(other.period)),
-        _ => due_by(0),
-    }
+    jobs.checked_mul(set.cost(other))
+}
+
+/// What a server does that is due by `due`.
+fn server_work(set: &Set<'_, '_>, server: &Parameters, due: u64) -> Option<u64> {
+    let budgets = due / server.period + 1;
+    let share = u128::from(due) * u128::from(server.budget);
+    let share = u64::try_from(share.div_ceil(server.period.into())).ok()?;
+    let share = share.min(budgets.checked_mul(server.budget)?);
+    share.checked_add(budgets.checked_mul(set.overheads.job_ns)?)
 }
 
 /// The first release behind `release` whose deadline is that of another's, or its own next one.
-/// The inner `None`: there is none; the outer one: that took too long.
-fn point_after(
-    set: &Set<'_, '_>,
-    deadline: u64,
-    release: u64,
-    steps: &mut Steps,
-) -> Option<Option<u64>> {
+fn point_after(set: &Set<'_, '_>, deadline: u64, release: u64, steps: &mut Steps) -> Option<u64> {
     let due = release.checked_add(deadline)?;
-    let mut next: Option<u64> = None;
+    let mut next = u64::MAX;
     for task in set.timed() {
         steps.count()?;
         let task = &task.parameters;
@@ -138,8 +154,7 @@ fn point_after(
             Some(rest) => first.checked_add((rest / task.period + 1).checked_mul(task.period)?)?,
             None => first,
         };
-        let point = later - deadline;
-        next = Some(next.map_or(point, |next| next.min(point)));
+        next = next.min(later - deadline);
     }
     Some(next)
 }

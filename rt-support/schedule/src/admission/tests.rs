@@ -83,6 +83,26 @@ fn a_deferrable_server_interferes_twice_in_a_row() {
 }
 
 #[test]
+fn with_earliest_deadline_first_a_server_has_its_share_and_no_more() {
+    let tasks = [
+        task("a", 0, [1_000 * US, 1_000 * US, 500 * US]),
+        Entry {
+            name: "supervisor",
+            parameters: Parameters::SUPERVISOR,
+        },
+    ];
+    let mut outcomes = [Outcome::default(); 2];
+    assert_eq!(
+        admit(EarliestDeadline, &Overheads::NONE, &tasks, &mut outcomes),
+        Ok(())
+    );
+    // A twentieth of what is due in a millisecond, and at most 32 us of rounding.
+    let response = outcomes[0].response_ns.unwrap();
+    assert!((550 * US..=582 * US).contains(&response), "{response}");
+    assert_eq!(outcomes[1].response_ns, None);
+}
+
+#[test]
 fn equal_priorities_wait_for_each_other() {
     let tasks = [task("a", 5, [100, 100, 30]), task("b", 5, [100, 100, 40])];
     assert_eq!(responses(&Overheads::NONE, &tasks), [Some(70), Some(70)]);
