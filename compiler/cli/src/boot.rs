@@ -11,11 +11,12 @@ use crate::system::SystemArguments;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use report::Result as Found;
-use sel4_host::bundle::{app_flags, flags};
+use sel4_host::bundle::{AppSpec, app_flags, flags};
 use sel4_host::{Qemu, hosted, is_image};
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
+use wasm_aot_contract::{Class, Contract};
 use watch::Watch;
 
 /// Run apps on seL4 in QEMU until all have ended, or for the time that `--for` says.
@@ -49,6 +50,27 @@ pub struct Arguments {
 }
 
 impl Arguments {
+    /// Says that nothing will end the machine, where that is so.
+    fn remark_on_endless(&self, apps: &[AppSpec]) -> Result<()> {
+        if self.json || self.timeout.is_some() || self.system.duration_us.is_some() {
+            return Ok(());
+        }
+        for app in apps {
+            let endless = |contract: &Contract<'_>| {
+                contract.class == Class::Periodic && contract.jobs_max == 0
+            };
+            if image::effective(&app.contract, &app.modules, endless)? == Some(true) {
+                eprintln!(
+                    "note: `{}` has jobs for ever; `--for DURATION` ends it, and only then comes \
+                     the table",
+                    app.name
+                );
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// The image to boot and the names of its apps.
     fn image(&self) -> Result<(Vec<u8>, Vec<String>)> {
         if let [file] = &*self.apps.inputs
@@ -70,6 +92,7 @@ impl Arguments {
             // Their lines go through our hands.
             app.flags &= !(7 * app_flags::TERMINAL);
         }
+        self.remark_on_endless(&apps)?;
         let names = apps.iter().map(|app| app.name.clone()).collect();
         Ok((image::make(&apps, &system)?, names))
     }

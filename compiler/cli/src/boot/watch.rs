@@ -225,7 +225,10 @@ impl Events for Watch {
     }
 
     fn refused(&mut self, app: u16, why: &str) {
+        // It is about the app that it names.
+        let named = format!("{}: ", self.app(app).name);
         let why = why.trim_end();
+        let why = why.strip_prefix(&named).unwrap_or(why);
         self.app(app).refused = Some(why.to_owned());
         self.remark(app, &format!("refused: {why}"));
     }
