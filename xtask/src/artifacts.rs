@@ -6,6 +6,7 @@
 //! | the command | `release/wasm-aot` |
 //! | seL4 kernel and root task | `share/wasm-aot/sel4/` |
 //! | start-up code of linked executables | `share/wasm-aot/linux/` |
+//! | the guest's agent | `share/wasm-aot/agent/` |
 
 use crate::workspace::Workspace;
 use crate::{kernel, packages, process, sel4};
@@ -45,6 +46,32 @@ pub fn command(workspace: &Workspace) -> Result<()> {
     command.args(["--release", "--package", "wasm-aot", "--locked"]);
     process::announce(&command);
     process::run(&mut command)
+}
+
+/// The guest's agent: one static file that runs on any Linux of this architecture, whatever C
+/// library that has.
+///
+/// # Errors
+/// Where it cannot be built.
+pub fn agent(workspace: &Workspace) -> Result<()> {
+    const TARGET: &str = "x86_64-unknown-linux-gnu";
+    const PROGRAM: &str = "wasm-agent";
+    let target_dir = workspace.target().join("agent-build");
+    let mut command = workspace.cargo("build");
+    command
+        .args(["--release", "--locked", "--package", PROGRAM])
+        .args(["--target", TARGET])
+        .env("RUSTFLAGS", "-Ctarget-feature=+crt-static -Cstrip=symbols")
+        .env("CARGO_TARGET_DIR", &target_dir);
+    process::announce(&command);
+    process::run(&mut command)?;
+    let folder = workspace.share("agent");
+    fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+    let program = target_dir.join(TARGET).join("release").join(PROGRAM);
+    let to = folder.join(PROGRAM);
+    fs::copy(&program, &to).with_context(|| format!("copying {}", program.display()))?;
+    process::progress(&format!("{} is there", to.display()));
+    Ok(())
 }
 
 /// The start-up code of linked executables, and the script that links them.

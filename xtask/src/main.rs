@@ -45,6 +45,8 @@ enum Task {
     /// Build everything a user needs: the command, the kernel, the seL4 loader, the start-up code
     /// of linked executables.
     Build,
+    /// Build the guest's agent, one static file.
+    Agent,
     /// Build the engine that runs test scripts, and set up what that takes.
     Engine {
         /// Only for this architecture (x86_64, aarch64, riscv64); may be repeated.
@@ -127,6 +129,7 @@ fn run(task: Task) -> Result<ExitCode> {
         }
         Task::Kernel => artifacts::kernel(&workspace)?,
         Task::Build => artifacts::build(&workspace)?,
+        Task::Agent => artifacts::agent(&workspace)?,
         Task::Engine { targets } => engine::build(&workspace, &targets)?,
         Task::Demo { app } => return demo(&workspace, &app),
         Task::Test { filter } => tests::run(&workspace, &filter)?,

@@ -67,6 +67,8 @@ pub struct FakeWorld {
     pub total_bytes: u64,
     /// Apps that were loaded so far.
     pub installed: u64,
+    /// The report of every app; empty: its id as text.
+    pub report: Vec<u8>,
     store: Vec<Option<Vec<u8>>>,
     installing: Vec<u32>,
     apps: Vec<Option<FakeApp>>,
@@ -83,6 +85,7 @@ impl FakeWorld {
             clock_s: Some(1_700_000_000),
             total_bytes,
             installed: 0,
+            report: Vec::new(),
             store: (0..transfers).map(|_| None).collect(),
             installing: (0..transfers).map(|_| 0).collect(),
             apps: (0..apps).map(|_| None).collect(),
@@ -373,9 +376,12 @@ impl Apps for FakeWorld {
     }
 
     fn report(&self, app: AppId, buffer: &mut [u8]) -> Result<usize, Refusal> {
-        let text = app.to_string();
-        buffer[..text.len()].copy_from_slice(text.as_bytes());
-        Ok(text.len())
+        let record = match &self.report[..] {
+            [] => app.to_string().into_bytes(),
+            record => record.to_vec(),
+        };
+        buffer[..record.len()].copy_from_slice(&record);
+        Ok(record.len())
     }
 }
 
