@@ -17,6 +17,7 @@
 //! | [`runtime`] | the app runtime's pages and exports |
 //! | [`cpu`], [`clock`] | what the processor has, what time it is |
 //! | [`app`] | making, serving and taking apart one app |
+//! | [`churn`] | loading and unloading apps for a test of that |
 //!
 //! `unsafe` is in [`start`], [`heap`], [`window`], [`clock`] and the executive's `alarm`, `control`
 //! and `time`.
@@ -31,6 +32,7 @@
 extern crate alloc;
 
 mod app;
+mod churn;
 mod clock;
 mod cpu;
 mod devices;
@@ -88,6 +90,7 @@ impl Loader {
             memory: &mut self.memory,
             runtime: &self.runtime,
             peek: &self.peek,
+            clock: self.clock,
         }
     }
 
@@ -132,6 +135,7 @@ fn run(info: &BootInfo, payload: &'static [u8]) -> ! {
         hosted: bundle.flags() & flags::HOSTED != 0,
     };
     match prepare(info, output, &bundle) {
+        Ok(mut loader) if bundle.flags() & flags::CHURN != 0 => churn::run(&mut loader, &bundle),
         Ok(mut loader) => System::new(bundle).run(&mut loader),
         Err(error) => output.text(Kind::Done, NO_APP, format_args!("sel4-loader: {error}")),
     }

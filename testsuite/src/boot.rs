@@ -105,3 +105,36 @@ pub fn boot_with(apps: &[AppSpec], input: Option<Box<dyn Read + Send>>) -> (Outc
     assert!(outcome.summary.contains(&ended), "{}", outcome.summary);
     (outcome, said)
 }
+
+/// Loads and unloads the apps ten thousand times, or as often as the duration allows, if it is not
+/// zero; gives how often, and the root task's log.
+///
+/// # Panics
+/// Where that comes to no end, or something is kept.
+#[must_use]
+pub fn churn(apps: &[AppSpec], duration: Duration, icount: bool) -> (u64, String) {
+    let system = SystemSpec {
+        duration_us: duration.as_micros() as u64,
+        ..SystemSpec::new(flags::HOSTED | flags::POWER_OFF | flags::CHURN)
+    };
+    let bundle = encode(&system, apps).unwrap();
+    let artifacts = Artifacts::read(&tools::share().unwrap()).unwrap();
+    let mut image = tempfile::NamedTempFile::new().unwrap();
+    image.write_all(&artifacts.image(&bundle).unwrap()).unwrap();
+    let qemu = Qemu {
+        icount,
+        timeout: Some(Duration::from_secs(1200)),
+        ..Qemu::default()
+    };
+    let mut said = Said::default();
+    let outcome = qemu.run(image.path(), &mut said);
+    let outcome = outcome.unwrap_or_else(|error| panic!("{error}\n{}", said.log));
+    let summary = outcome.summary;
+    let words = " apps have ended and kept nothing; ";
+    let count = summary.split_once(words).and_then(|(before, _)| {
+        let (_, count) = before.rsplit_once(' ')?;
+        count.parse().ok()
+    });
+    let count = count.unwrap_or_else(|| panic!("{summary}"));
+    (count, said.log + &summary)
+}

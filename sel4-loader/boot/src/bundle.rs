@@ -37,8 +37,11 @@ pub mod flags {
     pub const HOSTED: u32 = 1;
     /// After the last app, end QEMU through its `isa-debug-exit` device.
     pub const POWER_OFF: u32 = 2;
+    /// A test: the apps are loaded and unloaded again and again, several at once and in any order,
+    /// and nobody waits for what they do.
+    pub const CHURN: u32 = 4;
     /// Every bit that this version knows.
-    pub const ALL: u32 = 3;
+    pub const ALL: u32 = 7;
 }
 
 /// Bits of [`App::flags`].

@@ -3,6 +3,7 @@
 //! order of the steps here; a failed step leaves everything to be revoked. Nothing runs yet.
 
 use super::instances::Space;
+use super::times::between;
 use super::{AppError, Borrowed, Running, Stack, lacking, serve};
 use crate::executive::AppId;
 use crate::executive::control::{APP_PRIORITY, FAULT_MARK, SERVICE_MARK, app_badge};
@@ -36,6 +37,8 @@ pub fn compose<'a>(
         bytes if bytes <= space::STACK_LIMIT => bytes.next_multiple_of(PAGE),
         bytes => return Err(AppError::TooLarge("its stack", bytes, space::STACK_LIMIT)),
     };
+    let clock = loader.clock;
+    let begun = clock.now();
     let (memory, owner) = (&mut loader.memory, Owner::App(account));
     let vspace = memory
         .object(owner, Kernel::VSpace)
@@ -56,10 +59,16 @@ pub fn compose<'a>(
 
     let trapping = app.flags & app_flags::UNKNOWN_IMPORTS_TRAP != 0;
     let mut space = Space::new(account, vspace, stack_size, trapping);
+    let eager = is_eager(contract);
+    if eager {
+        space.set_eager();
+    }
+    space.times.space_ns = between(begun..clock.now());
     for module in app.modules() {
         let index = space.load(&mut loader.tools(), module.object)?;
         space.register(index, module.name)?;
     }
+    let loaded = clock.now();
     let memory = &mut loader.memory;
     let stack = stack(memory, owner, vspace, stack_size).map_err(lacking("its stack"))?;
     // The modules of a script come later.
@@ -77,9 +86,12 @@ pub fn compose<'a>(
         true => job(loader, &space, app, contract.entry)?,
         false => 0,
     };
-    let mapped = map_all(loader, &mut space, contract)?;
+    let mapped = eager && space.map_all(&mut loader.memory)?;
+    let placed = clock.now();
     start_pages(loader, &space, app, (heap, files), (periodic, mapped))?;
     let tcb = thread(loader, owner, vspace, id).map_err(lacking("its thread"))?;
+    space.times.map_ns += between(loaded..placed);
+    space.times.thread_ns = between(placed..clock.now());
     let entry = loader.runtime.entry();
     Ok(Running {
         index,
@@ -117,18 +129,11 @@ fn job<'a>(
     space.export(&loader.peek, program, export).ok_or(missing)
 }
 
-/// Maps all that memories and tables may become, where the contract wants that and says how much
-/// that is; tells whether it is so.
-fn map_all<'a>(
-    loader: &mut Loader,
-    space: &mut Space<'a>,
-    contract: &Contract<'_>,
-) -> Result<bool, AppError<'a>> {
+/// Whether all that memories and tables may become is mapped: where the contract wants that and says
+/// how much that is.
+fn is_eager(contract: &Contract<'_>) -> bool {
     let eager = contract.mapping == Mapping::Eager && contract.class != Class::Background;
-    if !eager || contract.memory_max_bytes == 0 {
-        return Ok(false);
-    }
-    space.map_all(&mut loader.memory)
+    eager && contract.memory_max_bytes > 0
 }
 
 fn stack(memory: &mut Memory, owner: Owner, vspace: u64, size: u64) -> Result<Stack, MemoryError> {

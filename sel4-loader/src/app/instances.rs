@@ -4,7 +4,9 @@
 
 use super::plan::{Growable, Origin, Plan};
 use super::thunks::{self, Thunks};
+use super::times::{Times, between};
 use super::{AppError, lacking, serve};
+use crate::executive::Clock;
 use crate::memory::{Account, Memory, Object as Kernel, Owner};
 use crate::runtime::Runtime;
 use crate::vspace::{self, Access, PAGE};
@@ -53,6 +55,7 @@ pub struct Tools<'t> {
     pub memory: &'t mut Memory,
     pub runtime: &'t Runtime,
     pub peek: &'t RefCell<Peek>,
+    pub clock: Clock,
 }
 
 /// Everything that is loaded into an app's address space.
@@ -68,6 +71,10 @@ pub struct Space<'a> {
     end: u64,
     /// Imported functions that nobody provides trap when called.
     trapping: bool,
+    /// Memories and tables are mapped by [`Space::map_all`], not when their object is loaded.
+    eager: bool,
+    /// What loading has taken.
+    pub times: Times,
 }
 
 impl<'a> Space<'a> {
@@ -83,7 +90,15 @@ impl<'a> Space<'a> {
             next_image: space::OBJECT,
             end: below_stack.min(space::OBJECT_END),
             trapping,
+            eager: false,
+            times: Times::default(),
         }
+    }
+
+    /// Nothing is mapped of memories and tables until [`Self::map_all`]: then they begin with large
+    /// pages.
+    pub fn set_eager(&mut self) {
+        self.eager = true;
     }
 
     /// The object of an instance.
@@ -208,6 +223,7 @@ impl<'a> Space<'a> {
         let missing = |r: &Growable| r.limit.saturating_sub(r.mapped);
         let total = regions.iter().map(missing).fold(0, u64::saturating_add);
         if total > memory.budget(self.account) {
+            self.map_initial(memory, 0)?;
             return Ok(false);
         }
         for region in regions {
@@ -231,6 +247,8 @@ impl<'a> Space<'a> {
 
     /// Loads an object and links it with what is there; gives the index of the instance.
     pub fn load(&mut self, tools: &mut Tools<'_>, bytes: &'a [u8]) -> Result<usize, AppError<'a>> {
+        let clock = tools.clock;
+        let begun = clock.now();
         let object = Object::parse(bytes)?;
         check_cpu(object.meta(), &cpu::has).map_err(|error| match error {
             LoadError::Cpu { feature } if cpu::kernel_lacks(feature) => AppError::Vector(feature),
@@ -244,20 +262,33 @@ impl<'a> Space<'a> {
         }
         heap::reserve(&mut self.loaded, 1)?;
         let first = self.plan.add(&object, tools.memory.budget(self.account))?;
-        let frame = self.image(tools, &object, address, first)?;
+        let parsed = clock.now();
+        let (frame, copy_ns) = self.image(tools, &object, address, first)?;
         self.next_image = address + total;
-        let owner = self.owner();
-        for region in self.plan.since_mut(first) {
-            let initial = region.base + region.initial;
-            serve::extend(tools.memory, owner, self.vspace, region, initial)
-                .map_err(lacking("its initial memory"))?;
+        if !self.eager {
+            self.map_initial(tools.memory, first)?;
         }
+        let times = &mut self.times;
+        times.parse_ns += between(begun..parsed);
+        times.copy_ns += copy_ns;
+        times.map_ns += between(parsed..clock.now()).saturating_sub(copy_ns);
         self.loaded.push(Loaded {
             object,
             address,
             frame,
         });
         Ok(self.loaded.len() - 1)
+    }
+
+    /// Maps what memories and tables have at the start, of the regions from an index on.
+    fn map_initial(&mut self, memory: &mut Memory, first: usize) -> Result<(), AppError<'a>> {
+        let owner = self.owner();
+        for region in self.plan.since_mut(first) {
+            let initial = region.base + region.initial;
+            serve::extend(memory, owner, self.vspace, region, initial)
+                .map_err(lacking("its initial memory"))?;
+        }
+        Ok(())
     }
 
     fn check_imports(&self, tools: &Tools<'_>, object: &Object<'a>) -> Result<(), AppError<'a>> {
@@ -281,14 +312,15 @@ impl<'a> Space<'a> {
         Ok(())
     }
 
-    /// Writes an image into frames and maps them; gives the first frame.
+    /// Writes an image into frames and maps them; gives the first frame, and what the writing took
+    /// in nanoseconds.
     fn image(
         &self,
         tools: &mut Tools<'_>,
         object: &Object<'a>,
         address: u64,
         first: usize,
-    ) -> Result<u64, AppError<'a>> {
+    ) -> Result<(u64, u64), AppError<'a>> {
         let what = "the object's image";
         let layout = object.layout().clone();
         let thunks = thunks::size(object, tools.runtime);
@@ -305,6 +337,8 @@ impl<'a> Space<'a> {
         let linker = Linker::new(object, &view);
         let runtime = tools.runtime;
         let memory = own_memory(object, address, &linker).unwrap_or(0);
+        let clock = tools.clock;
+        let begun = clock.now();
         let filled = window::fill(tools.memory, self.owner(), frames, pages, |image| {
             let (image, code) = image.split_at_mut(layout.total as usize);
             let at = address + layout.total;
@@ -325,6 +359,7 @@ impl<'a> Space<'a> {
                 .try_for_each(|region| describe(object, image, region))
         });
         filled.map_err(lacking(what))??;
+        let copy_ns = between(begun..clock.now());
         for (range, access) in [
             (layout.text, Access::ReadOnly),
             (layout.read_only, Access::ReadOnly),
@@ -344,7 +379,7 @@ impl<'a> Space<'a> {
             )
             .map_err(lacking(what))?;
         }
-        Ok(frames)
+        Ok((frames, copy_ns))
     }
 
     fn resolve(

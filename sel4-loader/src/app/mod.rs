@@ -8,6 +8,7 @@
 //! | [`instances`] | which objects are loaded, and how they are linked with each other |
 //! | [`plan`] | where memories and tables are, and how large they may become |
 //! | [`thunks`] | how a function of WASI knows which instance calls it |
+//! | [`times`] | what making it takes |
 //! | [`serve`] | what its calls get |
 //! | [`fault`] | what a fault of it means |
 //! | [`script`] | the steps of a test script, if that is what it runs |
@@ -19,11 +20,13 @@ mod plan;
 mod script;
 mod serve;
 mod thunks;
+mod times;
 
 pub use compose::compose;
 pub use fault::report;
 pub use instances::Tools;
 pub use serve::{End, OUTPUT_ROUND};
+pub use times::Times;
 
 use crate::Loader;
 use crate::executive::AppId;
@@ -93,6 +96,11 @@ impl<'a> Running<'a> {
         let registers = serve::beginning(loader.runtime.pack(), [0; 3]);
         let control = &loader.control;
         control.enter(self.id, self.tcb, registers, Purpose::Pack);
+    }
+
+    /// What making it took.
+    pub fn times(&self) -> &Times {
+        &self.space.times
     }
 
     /// Does what an event asks for; tells whether the app has come to an end.
