@@ -187,6 +187,27 @@ fn a_damaged_contract_is_refused_everywhere() {
 }
 
 #[test]
+fn an_object_that_does_not_keep_its_own_contract_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let object = built(folder.path(), "control");
+    let mut bytes = fs::read(&object).unwrap();
+    let section = hostile::section(&bytes, wasm_aot_object::section::CONTRACT).unwrap();
+    let contract = &mut bytes[section];
+    let name = b"fd_write";
+    let at = contract.windows(name.len()).position(|text| text == name);
+    contract[at.unwrap()] = b'g';
+    fs::write(&object, bytes).unwrap();
+    let image = folder.path().join("app.img").display().to_string();
+    let parts = [
+        "control.o",
+        "`wasi_snapshot_preview1.fd_write`",
+        "imports.allow",
+    ];
+    refused(&["image", &object, "-o", &image], &parts);
+    refused(&["run", "--on", "sel4", &object], &parts);
+}
+
+#[test]
 fn every_sample_can_keep_its_contract() {
     let folder = tempfile::tempdir().unwrap();
     let mut count = 0;

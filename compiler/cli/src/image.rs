@@ -176,20 +176,24 @@ impl AppArguments {
         })
     }
 
-    /// The record of the contract in the manifest, if there is one.
+    /// The record of the contract in the manifest, if there is one. The modules can keep it, and
+    /// otherwise that of the object.
     fn contract(&self, input: &Input, modules: &[(String, Vec<u8>)]) -> Result<Vec<u8>> {
-        let Some(path) = input.manifest.as_ref().or(self.manifest.as_ref()) else {
-            return Ok(Vec::new());
-        };
-        let record = manifest::record(path)?;
-        let modules: Vec<_> = modules
+        let named: Vec<_> = modules
             .iter()
             .map(|(name, object)| (name.as_str(), object.as_slice()))
             .collect();
-        manifest::check(&record, &modules, Machine::X86_64).with_context(|| {
-            let (manifest, file) = (path.display(), input.file.display());
-            format!("{manifest}, for {file}")
-        })?;
+        let machine = Machine::X86_64;
+        let file = input.file.display();
+        let Some(path) = input.manifest.as_ref().or(self.manifest.as_ref()) else {
+            let keep = |own: &Contract<'_>| manifest::keep(own, &named, machine);
+            let kept = effective(&[], modules, keep)?.unwrap_or(Ok(()));
+            kept.with_context(|| format!("{file}, by its contract"))?;
+            return Ok(Vec::new());
+        };
+        let record = manifest::record(path)?;
+        manifest::check(&record, &named, machine)
+            .with_context(|| format!("{}, for {file}", path.display()))?;
         Ok(record)
     }
 

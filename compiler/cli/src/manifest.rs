@@ -83,9 +83,13 @@ fn stack(object: &Object<'_>, contract: &Contract<'_>) -> Result<()> {
     }
 }
 
-/// Checks that the objects of an app, the last of which is run, can keep a contract.
+/// Checks that the objects of an app, the last of which is run, can keep the contract of a record.
 pub fn check(record: &[u8], modules: &[(&str, &[u8])], machine: Machine) -> Result<()> {
-    let contract = contract(record)?;
+    keep(&contract(record)?, modules, machine)
+}
+
+/// Checks that the objects of an app, the last of which is run, can keep a contract.
+pub fn keep(contract: &Contract<'_>, modules: &[(&str, &[u8])], machine: Machine) -> Result<()> {
     let last = modules.len().saturating_sub(1);
     for (index, (name, bytes)) in modules.iter().enumerate() {
         // Whoever loads it says what is wrong with an object.
@@ -101,7 +105,7 @@ pub fn check(record: &[u8], modules: &[(&str, &[u8])], machine: Machine) -> Resu
             false => anyhow!("module `{name}`: {misfit}"),
         })?;
         if modules.len() == 1 {
-            stack(&object, &contract)?;
+            stack(&object, contract)?;
         }
     }
     Ok(())
