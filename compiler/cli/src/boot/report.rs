@@ -270,3 +270,56 @@ impl fmt::Display for Result {
         write!(f, "{table}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::watch::Watch;
+    use super::*;
+    use sel4_host::Events;
+
+    fn json(watch: Watch) -> serde_json::Value {
+        serde_json::to_value(Result::new(watch.finish(), None)).unwrap()
+    }
+
+    #[test]
+    fn a_machine_that_was_stopped_is_shown_as_far_as_it_came() {
+        let mut watch = Watch::new(vec!["a".into(), "b".into()], true, false);
+        watch.stdout(0, b"no end of li");
+        watch.stdout(0, b"ne \xff");
+        watch.stderr(1, &vec![b'x'; 2 << 20]);
+        watch.exit(1, 3);
+        let found = json(watch);
+        assert_eq!(found["finished"], false);
+        assert_eq!(
+            found["apps"][0]["stdout"]["text"],
+            "no end of line \u{fffd}"
+        );
+        assert_eq!(found["apps"][0]["problems"][0], "has not ended");
+        assert_eq!(found["apps"][1]["problems"][0], "exit code 3");
+        // All of it is counted, the beginning kept.
+        let stderr = &found["apps"][1]["stderr"];
+        assert_eq!(stderr["bytes"], 2 << 20);
+        assert_eq!(stderr["text"].as_str().unwrap().len(), 1 << 20);
+    }
+
+    #[test]
+    fn what_nobody_announced_is_shown_as_well() {
+        let mut watch = Watch::new(Vec::new(), true, false);
+        watch.report(7, b"no report");
+        for _ in 0..5 {
+            watch.trap(7, "wasm trap: unreachable\n");
+        }
+        watch.refused(9, "app 9: no room\n");
+        watch.exit(7, 0);
+        watch.exit(9, 1);
+        let found = json(watch);
+        let app = &found["apps"][0];
+        assert_eq!(app["name"], "app 7");
+        assert_eq!(app["trap_count"], 5);
+        assert_eq!(app["traps"].as_array().unwrap().len(), 3);
+        assert_eq!(app["problems"][0], "5 traps");
+        assert_eq!(app["problems"][1], "a damaged report");
+        assert_eq!(found["apps"][1]["refused"], "no room");
+        assert_eq!(found["apps"][1]["problems"][0], "refused");
+    }
+}
