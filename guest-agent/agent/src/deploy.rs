@@ -11,8 +11,9 @@ use serde_json::json;
 use std::fs::File;
 use std::io::{IsTerminal, Read, Write, stderr, stdout};
 use std::path::{Path, PathBuf};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use wasm_aot_contract::manifest;
+use wasm_aot_protocol::Code;
 use wasm_aot_protocol::client::{Outcome, Upload};
 use wasm_aot_protocol::message::{
     AppId, Body, List, LogRecord, MAX_LISTS, MAX_OBJECT, Operation, Request, Stream, flags,
@@ -22,6 +23,9 @@ use wasm_aot_trust::{Hex, Id, Statement, hash};
 
 /// How long the loader may take to have something said, milliseconds; then it is asked again.
 const LOG_WAIT_MS: u32 = 10_000;
+/// How long one waits for a place at the loader, and between two attempts.
+const BUSY_LIMIT: Duration = Duration::from_secs(30);
+const BUSY_PAUSE: Duration = Duration::from_millis(100);
 
 /// Ship an object to the loader and start it there.
 #[derive(Args)]
@@ -104,9 +108,14 @@ pub fn main(session: &mut Session, deploy: &Deploy, as_json: bool) -> Result<u8,
         return Err(anyhow!("--env {wrong}: NAME=VALUE is expected").into());
     }
     let begin = Instant::now();
-    let mut upload = Upload::new(&statement, arguments, environment, deploy.flags());
+    let again = || Upload::new(&statement, arguments, environment, deploy.flags());
+    let mut upload = again();
+    let mut not_before = begin;
     let bar = bar(deploy, object.len() as u64);
     let app = session.until(|session| {
+        if Instant::now() < not_before {
+            return Ok(None);
+        }
         let outcome = upload.poll(&mut session.client, &object);
         if let Some(bar) = &bar {
             bar.set_position(upload.progress().0);
@@ -117,6 +126,14 @@ pub fn main(session: &mut Session, deploy: &Deploy, as_json: bool) -> Result<u8,
         match outcome {
             Outcome::Working => Ok(None),
             Outcome::Done(app) => Ok(Some(app)),
+            Outcome::Refused(refusal)
+                if refusal.code == Code::BUSY && begin.elapsed() < BUSY_LIMIT =>
+            {
+                // Others are on their way: one waits for one's turn.
+                upload = again();
+                not_before = Instant::now() + BUSY_PAUSE;
+                Ok(None)
+            }
             Outcome::Refused(refusal) => Err(refusal.into()),
         }
     });

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use wasm_aot_protocol::frame::MAX_FRAME;
 use wasm_aot_protocol::link::Config;
 use wasm_aot_protocol::transport::Transport;
-use wasm_aot_protocol::transport::serial::{Bytes, Serial};
+use wasm_aot_protocol::transport::serial::{Bytes, SEND_FRAME as SLOW_FRAME, Serial};
 use wasm_aot_protocol::transport::shared::{Doorbell, Shared, Side};
 
 /// How long a socket that was closed is left alone.
@@ -63,8 +63,9 @@ impl std::str::FromStr for Address {
 
 /// A line at which one can wait.
 pub trait Line: Transport {
-    /// Returns when something may have arrived, or so much time is over.
-    fn wait(&mut self, limit: Duration);
+    /// Returns when something may have arrived here or at one of the others, or so much time is
+    /// over.
+    fn wait(&mut self, others: &[OwnedFd], limit: Duration);
     /// The times of its link.
     fn config(&self) -> Config;
 }
@@ -84,8 +85,7 @@ impl Address {
                 let socket = socket(path);
                 let socket =
                     socket.with_context(|| format!("cannot connect to {}", path.display()))?;
-                let again = Some(path.clone());
-                Ok(Box::new(Stream::new(Some(socket), again, Config::SHARED)))
+                Ok(Box::new(Stream::socket(socket, Some(path.clone()))))
             }
             Self::Shared(file, bell) => {
                 let words = window::map(file)?;
@@ -157,22 +157,25 @@ impl Bytes for Descriptor {
     }
 }
 
-/// Waits until a descriptor can be read.
-fn readable(descriptor: &OwnedFd, limit: Duration) {
+/// Waits until one of these can be read.
+fn readable<'a>(descriptors: impl Iterator<Item = &'a OwnedFd>, limit: Duration) {
     let limit = Timespec {
         tv_sec: limit.as_secs().min(3600) as i64,
         tv_nsec: i64::from(limit.subsec_nanos()),
     };
+    let wanted = descriptors.map(|descriptor| PollFd::new(descriptor, PollFlags::IN));
+    let mut wanted: Vec<PollFd<'_>> = wanted.collect();
     // Errors, signals among them: the caller looks what there is.
-    let _ = poll(&mut [PollFd::new(descriptor, PollFlags::IN)], Some(&limit));
+    let _ = poll(&mut wanted, Some(&limit));
 }
 
 /// Frames on a stream.
-struct Stream {
+pub struct Stream {
     serial: Box<Serial<Descriptor>>,
     again: Option<PathBuf>,
     closed: Option<Instant>,
     config: Config,
+    max_frame: usize,
 }
 
 impl Stream {
@@ -181,18 +184,37 @@ impl Stream {
             serial: Box::new(Serial::new(Descriptor(descriptor))),
             again,
             closed: None,
+            max_frame: SLOW_FRAME,
             config,
         }
+    }
+
+    /// Frames on a socket, which is not as slow as what they were made short for.
+    pub fn socket(socket: OwnedFd, again: Option<PathBuf>) -> Self {
+        Self {
+            max_frame: MAX_FRAME,
+            ..Self::new(Some(socket), again, Config::SHARED)
+        }
+    }
+
+    /// What is to be waited for, if it is open.
+    ///
+    /// # Errors
+    /// Where the process has no more descriptors.
+    pub fn descriptor(&self) -> Result<Option<OwnedFd>, std::io::Error> {
+        let descriptor = self.serial.stream().0.as_ref();
+        descriptor.map(OwnedFd::try_clone).transpose()
+    }
+
+    /// Whether the other end has closed it.
+    pub fn is_closed(&mut self) -> bool {
+        self.serial.bytes().0.is_none()
     }
 }
 
 impl Transport for Stream {
     fn max_frame(&self) -> usize {
-        match self.again {
-            // A socket is not as slow as what the frames were made for.
-            Some(_) => MAX_FRAME,
-            None => self.serial.max_frame(),
-        }
+        self.max_frame
     }
 
     fn send(&mut self, frame: &[u8]) -> bool {
@@ -209,12 +231,12 @@ impl Transport for Stream {
 }
 
 impl Line for Stream {
-    fn wait(&mut self, limit: Duration) {
+    fn wait(&mut self, others: &[OwnedFd], limit: Duration) {
         if let Some(descriptor) = &self.serial.bytes().0 {
-            readable(descriptor, limit);
+            readable(others.iter().chain([descriptor]), limit);
             return;
         }
-        std::thread::sleep(limit.min(REOPEN));
+        readable(others.iter(), limit.min(REOPEN));
         let closed = *self.closed.get_or_insert_with(Instant::now);
         if let Some(path) = &self.again
             && closed.elapsed() >= REOPEN
@@ -265,14 +287,14 @@ impl Transport for Memory {
 }
 
 impl Line for Memory {
-    fn wait(&mut self, limit: Duration) {
+    fn wait(&mut self, others: &[OwnedFd], limit: Duration) {
         if !self.0.asleep() {
             return;
         }
         match &self.0.doorbell().0 {
-            None => std::thread::sleep(limit.min(LOOK)),
+            None => readable(others.iter(), limit.min(LOOK)),
             Some(port) => {
-                readable(port, limit.min(DISTRUST));
+                readable(others.iter().chain([port]), limit.min(DISTRUST));
                 let mut rung = [0; 64];
                 while rustix::io::read(port, &mut rung).is_ok_and(|read| read == rung.len()) {}
             }

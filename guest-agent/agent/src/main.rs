@@ -8,6 +8,7 @@
 //! where it was stopped; errors are 125 there.
 
 mod apps;
+mod daemon;
 mod deploy;
 mod failure;
 mod line;
@@ -20,6 +21,7 @@ use failure::Failure;
 use line::Address;
 use serde_json::json;
 use session::Session;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 use wasm_aot_protocol::message::Operation;
@@ -28,14 +30,10 @@ use wasm_aot_protocol::message::Operation;
 #[derive(Parser)]
 #[command(name = "wasm-agent", version, max_term_width = 100)]
 struct Cli {
-    /// Where the loader is: `serial:DEVICE`, `unix:PATH`, `shared:FILE[,DOORBELL]`.
-    #[arg(
-        long,
-        global = true,
-        env = "WASM_AGENT_CONNECT",
-        default_value = "serial:/dev/ttyS1"
-    )]
-    connect: Address,
+    /// Where the loader is: `serial:DEVICE`, `unix:PATH`, `shared:FILE[,DOORBELL]`; otherwise the
+    /// daemon, `unix:/run/wasm-agent.sock`, if there is one, and `serial:/dev/ttyS1`.
+    #[arg(long, global = true, env = "WASM_AGENT_CONNECT")]
+    connect: Option<Address>,
     /// How long the loader may be silent, seconds.
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 10)]
     timeout: u64,
@@ -107,9 +105,14 @@ enum Command {
     /// Say how the loader is.
     Status,
     Top(top::Top),
+    Daemon(daemon::Daemon),
 }
 
 impl Command {
+    fn is_daemon(&self) -> bool {
+        matches!(self, Self::Daemon(_))
+    }
+
     /// Whether the exit status is a program's.
     fn is_program(&self) -> bool {
         match self {
@@ -140,7 +143,18 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<u8, Failure> {
-    let session = &mut Session::open(&cli.connect, Duration::from_secs(cli.timeout))?;
+    let address = match &cli.connect {
+        Some(address) => address.clone(),
+        None if !cli.command.is_daemon() && Path::new(daemon::SOCKET).exists() => {
+            Address::Unix(daemon::SOCKET.into())
+        }
+        None => Address::Serial("/dev/ttyS1".into()),
+    };
+    if let Command::Daemon(arguments) = &cli.command {
+        // It is there before the loader is, and after.
+        return daemon::main(&mut Session::new(&address, Duration::MAX)?, arguments);
+    }
+    let session = &mut Session::open(&address, Duration::from_secs(cli.timeout))?;
     let simple = |session: &mut Session, app: &str, operation| {
         let app = session.find(app)?;
         deploy::command(session, app, operation).map(|()| 0)
@@ -166,5 +180,6 @@ fn run(cli: &Cli) -> Result<u8, Failure> {
         Command::History { app } => apps::history(session, app, cli.json),
         Command::Status => apps::status(session, cli.json),
         Command::Top(arguments) => top::main(session, arguments, cli.json),
+        Command::Daemon(_) => Ok(0),
     }
 }

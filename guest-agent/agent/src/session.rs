@@ -4,6 +4,7 @@
 use crate::failure::Failure;
 use crate::line::{Address, Line};
 use anyhow::{Context, anyhow};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -20,6 +21,10 @@ pub struct Session {
     /// Since when there is no session.
     silent: Option<Instant>,
     interrupted: Arc<AtomicBool>,
+    /// What else is waited for.
+    pub others: Vec<OwnedFd>,
+    /// There is something to do now.
+    pub again: bool,
 }
 
 /// A number that no other process has.
@@ -39,6 +44,16 @@ impl Session {
     /// # Errors
     /// Where it cannot be opened, or the loader does not answer in time, or does not want us.
     pub fn open(address: &Address, patience: Duration) -> Result<Self, Failure> {
+        let mut session = Self::new(address, patience)?;
+        session.until(|session| Ok(session.client.session().map(|_| ())))?;
+        Ok(session)
+    }
+
+    /// Opens the line.
+    ///
+    /// # Errors
+    /// Where it cannot be opened.
+    pub fn new(address: &Address, patience: Duration) -> Result<Self, Failure> {
         let line = address.open()?;
         let interrupted = Arc::new(AtomicBool::new(false));
         for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
@@ -48,16 +63,16 @@ impl Session {
         }
         let name = format!("wasm-agent {}", env!("CARGO_PKG_VERSION"));
         let client = Client::new(line.config(), number()?, &name);
-        let mut session = Self {
+        Ok(Self {
             client,
             line,
             begin: Instant::now(),
             patience,
             silent: None,
             interrupted,
-        };
-        session.until(|session| Ok(session.client.session().map(|_| ())))?;
-        Ok(session)
+            others: Vec::new(),
+            again: false,
+        })
     }
 
     /// What the loader said about itself.
@@ -86,12 +101,13 @@ impl Session {
             let now_ns = self.now_ns();
             self.client.transmit(now_ns, &mut *self.line);
             self.check()?;
-            if !next.again {
+            if !(std::mem::take(&mut self.again) || next.again) {
                 let alarm = next
                     .alarm_ns
                     .map(|alarm| alarm.saturating_sub(self.now_ns()));
                 let limit = alarm.map_or(Duration::from_millis(100), Duration::from_nanos);
-                self.line.wait(limit.min(Duration::from_millis(100)));
+                self.line
+                    .wait(&self.others, limit.min(Duration::from_millis(100)));
             }
         }
     }
@@ -101,7 +117,8 @@ impl Session {
         self.client.poll(now_ns, &mut *self.line)
     }
 
-    fn now_ns(&self) -> u64 {
+    /// Nanoseconds since it was opened.
+    pub fn now_ns(&self) -> u64 {
         self.begin.elapsed().as_nanos() as u64
     }
 

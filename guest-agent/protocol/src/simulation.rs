@@ -272,7 +272,7 @@ fn run(seeds: core::ops::Range<u64>, transfers: u64) -> Tally {
 
 #[test]
 fn a_thousand_objects_arrive_whole_or_not_at_all() {
-    let threads: Vec<_> = [1..34, 34..66]
+    let threads: Vec<_> = [1..39, 39..76]
         .map(|seeds| std::thread::spawn(|| run(seeds, 20)))
         .into_iter()
         .collect();
@@ -286,7 +286,8 @@ fn a_thousand_objects_arrive_whole_or_not_at_all() {
         all.interrupted += tally.interrupted;
     }
     let ended = all.arrived + all.refused + all.abandoned + all.aborted;
-    assert_eq!(ended, 1300);
+    assert_eq!(ended, 1500);
+    std::println!("{all:?}");
     // The simulation is of no use if nothing happens in it.
     assert!(all.arrived > 700 && all.refused > 50, "{all:?}");
     assert!(
@@ -336,4 +337,54 @@ fn nothing_is_done_twice() {
             assert_eq!(reply.body().expect(&why), Body::Nothing);
         }
     }
+}
+
+/// Both halves as they are meant to be: two threads, and nothing but a window between them.
+#[test]
+fn ten_megabytes_cross_shared_memory() {
+    use crate::transport::shared::{Shared, Side};
+    use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+    let words: Vec<AtomicU64> = (0..(1 << 20) / 8).map(|_| AtomicU64::new(0)).collect();
+    let keys = [record(&SECRET.into(), Roles::DEPLOY)];
+    let policy = Policy {
+        keys: &keys,
+        unsigned: false,
+        max_object_bytes: 16 << 20,
+    };
+    let config = Config::new(policy, "simulation", 1, link::Config::SHARED);
+    let mut loader: Box<Loader<'_, 8, 1>> = Box::new(Loader::new(config));
+    let mut world = FakeWorld::new(1, 1, MEMORY);
+    let object: Vec<u8> = (0..10_000_000u32).map(|i| (i >> 3) as u8).collect();
+    let statement = signed("app", 1, &object);
+    let stop = AtomicBool::new(false);
+    let begin = std::time::Instant::now();
+    let now_ns = || begin.elapsed().as_nanos() as u64;
+    std::thread::scope(|scope| {
+        let (words, stop, world, now_ns) = (&words, &stop, &mut world, &now_ns);
+        scope.spawn(move || {
+            let mut end = Shared::new(words, Side::Loader, 1, ()).unwrap();
+            while !stop.load(Ordering::Relaxed) {
+                if !loader.poll(now_ns(), &mut end, world).again {
+                    std::thread::yield_now();
+                }
+            }
+        });
+        let mut end = Shared::new(words, Side::Agent, 1, ()).unwrap();
+        let mut client = client(1);
+        let mut upload = Upload::new(&statement, List::default(), List::default(), flags::START);
+        let outcome = loop {
+            client.poll(now_ns(), &mut end);
+            let outcome = upload.poll(&mut client, &object);
+            if outcome != Outcome::Working || begin.elapsed().as_secs() > 60 {
+                break outcome;
+            }
+            client.transmit(now_ns(), &mut end);
+            std::thread::yield_now();
+        };
+        stop.store(true, Ordering::Relaxed);
+        assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+        let seconds = begin.elapsed().as_secs_f64();
+        std::println!("{:.0} MB/s, {:?}", 10.0 / seconds, client.counters());
+    });
+    assert!(world.object("app") == Some(&object[..]));
 }

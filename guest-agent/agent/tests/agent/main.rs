@@ -282,6 +282,122 @@ fn ctrl_c_ends_the_program() {
     assert_eq!(server.json(&["ps"]), serde_json::json!([]));
 }
 
+/// A daemon, which ends with the test.
+struct Daemon(std::process::Child, std::path::PathBuf);
+
+impl Daemon {
+    fn start(server: &Server) -> Self {
+        let socket = server.path().join("daemon");
+        let path = socket.display().to_string();
+        let daemon = server
+            .agent(&["daemon", "--socket", &path])
+            .spawn()
+            .unwrap();
+        let limit = Instant::now() + Duration::from_secs(20);
+        while !socket.exists() {
+            assert!(Instant::now() < limit, "the daemon does not listen");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Self(daemon, socket)
+    }
+
+    fn agent(&self, server: &Server, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wasm-agent"));
+        let address = format!("unix:{}", self.1.display());
+        command.current_dir(server.path());
+        command.args(["--connect", &address]).args(arguments);
+        command
+    }
+
+    fn run(&self, server: &Server, arguments: &[&str]) -> Output {
+        self.agent(server, arguments).output().unwrap()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_daemon_serves_several_at_once() {
+    let server = Server::start(true);
+    let mut daemon = Daemon::start(&server);
+    server.file("loop.o", b"pretend\nout begun\nwait 1000000000\n");
+    server.file("quick.o", b"pretend\nout quick\nexit 5\n");
+    let mut loops = daemon.agent(&server, &["deploy", "--run", "loop.o"]);
+    let loops = loops
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let waits: Vec<_> = (0..5)
+        .map(|number| {
+            let name = format!("quick-{number}");
+            let arguments = ["deploy", "--run", "quick.o", "--name", &name];
+            let mut run = daemon.agent(&server, &arguments);
+            run.stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    for wait in waits {
+        ended(&wait.wait_with_output().unwrap(), 5, "quick\n", "");
+    }
+    let limit = Instant::now() + Duration::from_secs(20);
+    while !daemon.run(&server, &["kill", "loop"]).status.success() {
+        assert!(Instant::now() < limit, "the app is not there");
+    }
+    ended(&loops.wait_with_output().unwrap(), 137, "begun\n", "");
+    let refused = daemon.run(&server, &["deploy", "loop.o", "--version", "1", "--json"]);
+    assert!(
+        String::from_utf8_lossy(&refused.stdout).contains("older-version"),
+        "{refused:?}"
+    );
+    // A second daemon on the same socket is refused; this one ends when it is told to.
+    let path = daemon.1.display().to_string();
+    let second = daemon.run(&server, &["daemon", "--socket", &path]);
+    assert_eq!(second.status.code(), Some(1), "{second:?}");
+    let id = daemon.0.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &id])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert_eq!(daemon.0.wait().unwrap().code(), Some(0));
+    assert!(!daemon.1.exists());
+}
+
+#[test]
+fn a_transfer_through_a_daemon_goes_on_after_a_start() {
+    let server = Server::start(true);
+    let daemon = Daemon::start(&server);
+    let object: Vec<u8> = (0..12_000_000u32)
+        .map(|i| (i.wrapping_mul(i) >> 7) as u8)
+        .collect();
+    server.file("big.o", &object);
+    let mut deploy = daemon.agent(&server, &["deploy", "big.o", "--json"]);
+    let child = deploy.stdout(Stdio::piped()).spawn().unwrap();
+    let limit = Instant::now() + Duration::from_secs(60);
+    while server.received() < 3 << 20 {
+        assert!(
+            Instant::now() < limit,
+            "{} bytes have arrived",
+            server.received()
+        );
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    server.restart();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(server.world.lock().unwrap().object("big") == Some(&object));
+}
+
 #[test]
 fn top_shows_reports() {
     let server = Server::start(true);

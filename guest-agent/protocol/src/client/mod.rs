@@ -201,6 +201,11 @@ impl Client {
         self.answers.retain(|reply| reply.id != id);
     }
 
+    /// Drops the answers to requests that nobody knows any more.
+    pub fn keep_answers(&mut self, known: impl Fn(u32) -> bool) {
+        self.answers.retain(|reply| known(reply.id));
+    }
+
     /// Data of a chunk that the line likes, bytes.
     #[must_use]
     pub fn chunk_bytes(&self) -> usize {
@@ -212,16 +217,22 @@ impl Client {
         (room / block).max(1) * block
     }
 
+    /// Whether a chunk would be sent.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.greeted && self.link.room() >= WINDOW / 4
+    }
+
     /// A number for chunks, under which errors about them are answered.
-    fn chunk_id(&mut self) -> u32 {
+    pub fn chunk_id(&mut self) -> u32 {
         self.last_id = self.last_id.wrapping_add(1);
         self.last_id
     }
 
     /// Sends a chunk, if there is room for it and for requests beside it. It is lost if the
     /// session ends.
-    fn chunk(&mut self, id: u32, transfer: TransferId, offset: u64, data: &[u8]) -> bool {
-        if !self.greeted || self.link.room() < WINDOW / 4 {
+    pub fn chunk(&mut self, id: u32, transfer: TransferId, offset: u64, data: &[u8]) -> bool {
+        if !self.has_room() {
             return false;
         }
         let call = Call {
@@ -412,6 +423,7 @@ impl Client {
 }
 
 /// Whether a request changes something that asking twice would change twice.
-fn changes(request: &Request<'_>) -> bool {
+#[must_use]
+pub fn changes(request: &Request<'_>) -> bool {
     matches!(request, Request::Commit { .. } | Request::Command { .. })
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 use super::*;
+use crate::MS;
 use crate::testing::{End, Faults, Wire};
 use alloc::vec::Vec;
 

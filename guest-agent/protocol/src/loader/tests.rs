@@ -400,6 +400,39 @@ fn places_for_transfers_are_bounded_and_come_back() {
 }
 
 #[test]
+fn the_same_object_under_two_names_is_two_transfers_unless_one_is_left() {
+    let keys = keys();
+    let mut both = Both::new(&keys, false);
+    let object = vec![7; 3000];
+    let chunk = |transfer, offset: usize, length| Request::Chunk {
+        transfer,
+        offset: offset as u64,
+        data: Bytes(&object[offset..offset + length]),
+    };
+    let first = both.begin(&signed(1, &statement("first", 1, &object)));
+    let second = both.begin(&signed(1, &statement("second", 1, &object)));
+    assert_ne!(first, second);
+    both.client.call(&chunk(first, 0, 2048));
+    both.client.call(&chunk(second, 0, 1024));
+    assert_eq!(both.code(Request::Abort { transfer: second }), Code::OK);
+    // Nobody goes on with the first one: its blocks are for whoever has the same object.
+    both.now_ns += 3_000 * MS;
+    let third = both.begin(&signed(1, &statement("third", 1, &object)));
+    assert_eq!((third.place, third == first), (first.place, false));
+    both.client.call(&chunk(third, 2048, 952));
+    let reply = both.ask(Request::Commit { transfer: third });
+    assert!(
+        matches!(reply.body(), Ok(Body::Deployed { .. })),
+        "{reply:?}"
+    );
+    assert_eq!(both.world.app(0).unwrap().name, "third");
+    assert_eq!(
+        both.code(Request::Commit { transfer: first }),
+        Code::NO_TRANSFER
+    );
+}
+
+#[test]
 fn memory_that_there_is_not_is_refused() {
     let keys = keys();
     let mut both = Both::new(&keys, false);

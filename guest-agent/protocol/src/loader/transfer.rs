@@ -95,7 +95,7 @@ impl Transfer {
     /// Begins with an object for which memory was reserved.
     pub fn begin(&mut self, object: Hash, length_bytes: u64) {
         self.stage = Stage::Receiving;
-        self.generation = self.generation.wrapping_add(1);
+        self.rename();
         self.object = object;
         self.length_bytes = length_bytes;
         self.map.fill(0);
@@ -104,6 +104,11 @@ impl Transfer {
         self.hashed_bytes = 0;
         self.digest = None;
         self.asked = None;
+    }
+
+    /// What it was called is forgotten.
+    pub fn rename(&mut self) {
+        self.generation = self.generation.wrapping_add(1);
     }
 
     /// Takes what was announced about the object, checked: the last one who does counts.

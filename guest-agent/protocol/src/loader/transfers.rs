@@ -118,7 +118,7 @@ impl<const W: usize, const T: usize> Core<'_, W, T> {
         if statement.length_bytes == 0 {
             return Err(Refusal::new(Code::BAD_OBJECT, &"the object is empty"));
         }
-        if let Some(place) = self.same(announcement.statement, &statement) {
+        if let Some(place) = self.same(now_ns, announcement.statement, &statement) {
             self.transfers[place].touched_ns = now_ns;
             if self.transfers[place].stage == Stage::Receiving {
                 self.describe(place, announcement, signature.is_some())?;
@@ -152,19 +152,26 @@ impl<const W: usize, const T: usize> Core<'_, W, T> {
         )
     }
 
-    /// The transfer that this announcement takes up again: one of the same object that receives,
-    /// whatever is to become of it, or this very one while it is checked and loaded. What is
+    /// The transfer that this announcement takes up again: this very one until it is loaded, or
+    /// one of the same object with which nobody goes on, whatever was to become of it. What is
     /// done is done: to announce it again is to replay it.
-    fn same(&self, bytes: &[u8], statement: &Statement<'_>) -> Option<usize> {
-        self.transfers.iter().position(|transfer| {
-            let object = (transfer.object, transfer.length_bytes);
-            object == (statement.object, statement.length_bytes)
-                && match transfer.stage {
-                    Stage::Free | Stage::Done(_) => false,
-                    Stage::Receiving => true,
-                    Stage::Hashing | Stage::Installing => transfer.is_about(bytes),
-                }
-        })
+    fn same(&mut self, now_ns: u64, bytes: &[u8], statement: &Statement<'_>) -> Option<usize> {
+        let same_object = |transfer: &Transfer| {
+            (transfer.object, transfer.length_bytes) == (statement.object, statement.length_bytes)
+        };
+        let going_on = self.transfers.iter().position(|transfer| {
+            transfer.holds_memory() && same_object(transfer) && transfer.is_about(bytes)
+        });
+        if going_on.is_some() {
+            return going_on;
+        }
+        let left = self.transfers.iter().position(|transfer| {
+            let idle = now_ns.saturating_sub(transfer.touched_ns) > IDLE_NS;
+            transfer.stage == Stage::Receiving && same_object(transfer) && idle
+        })?;
+        // Whoever comes back to it all the same does not get what another one announced.
+        self.transfers[left].rename();
+        Some(left)
     }
 
     /// A place that is free, or holds nothing but the memory of a transfer that is over, or an

@@ -15,7 +15,7 @@ pub trait Bytes {
 }
 
 /// Longest frame that is sent: 90 ms of a line with 115,200 bits a second.
-const SEND_FRAME: usize = 1024 + 64;
+pub const SEND_FRAME: usize = 1024 + 64;
 /// Bytes of a frame in COBS: one more for every 254, one at the beginning.
 const MAX_ENCODED: usize = MAX_FRAME + MAX_FRAME.div_ceil(254) + 1;
 /// Bytes that are looked at in one call of [`Transport::receive`], at most.
@@ -66,6 +66,11 @@ impl<B: Bytes> Serial<B> {
     }
 
     /// The stream.
+    pub fn stream(&self) -> &B {
+        &self.bytes
+    }
+
+    /// The stream, to change it.
     pub fn bytes(&mut self) -> &mut B {
         &mut self.bytes
     }
