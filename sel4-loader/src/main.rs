@@ -15,6 +15,7 @@
 //! | [`memory`] | which untypeds and slots are used, and that they come back |
 //! | [`vspace`], [`window`] | mappings |
 //! | [`runtime`] | the app runtime's pages and exports |
+//! | [`calibrate`] | what the executive takes for itself, measured |
 //! | [`cpu`], [`clock`] | what the processor has, what time it is |
 //! | [`app`] | making, serving and taking apart one app |
 //! | [`churn`] | loading and unloading apps for a test of that |
@@ -32,6 +33,7 @@
 extern crate alloc;
 
 mod app;
+mod calibrate;
 mod churn;
 mod clock;
 mod cpu;
@@ -58,12 +60,14 @@ use memory::{Memory, MemoryError, Object, Owner};
 use output::Output;
 use runtime::Runtime;
 use sel4::bootinfo::BootInfo;
-use sel4_boot::bundle::{Bundle, flags};
+use sel4_boot::bundle::{self, Bundle, flags};
 use sel4_boot::frame::{Kind, NO_APP};
 use sel4_boot::service::{ARCHIVE_STREAM, WRITE_MAX};
 use serial::{CHANNEL, CONSOLE};
 use start::Image;
 use system::System;
+use wasm_aot_schedule::Policy;
+use wasm_aot_schedule::admission::Overheads;
 use window::Peek;
 
 /// What the root task has.
@@ -78,6 +82,9 @@ pub struct Loader {
     clock: Clock,
     image: Image,
     control: Control,
+    policy: Policy,
+    /// What the executive takes for itself.
+    overheads: Overheads,
     /// The serial port's interrupt.
     serial: Interrupt,
     input: Input,
@@ -160,7 +167,7 @@ impl core::fmt::Display for StartError {
     }
 }
 
-fn prepare(info: &BootInfo, output: Output, _: &Bundle<'_>) -> Result<Loader, StartError> {
+fn prepare(info: &BootInfo, output: Output, bundle: &Bundle<'_>) -> Result<Loader, StartError> {
     let start = clock::start(info);
     let mut memory = Memory::new(info).map_err(StartError::Memory)?;
     let version = env!("CARGO_PKG_VERSION");
@@ -183,15 +190,8 @@ fn prepare(info: &BootInfo, output: Output, _: &Bundle<'_>) -> Result<Loader, St
     };
     let clock = Clock::new(start.tsc, hz);
     let pin = Input::uart(output).pin();
-    let (control, serial, timer) = Control::start(
-        &mut memory,
-        &mut devices,
-        endpoint,
-        clock,
-        wasm_aot_schedule::Policy::FixedPriority,
-        pin,
-    )
-    .map_err(StartError::Memory)?;
+    let (control, serial, timer) = Control::start(&mut memory, &mut devices, endpoint, clock, pin)
+        .map_err(StartError::Memory)?;
     output.text(
         Kind::Log,
         NO_APP,
@@ -207,7 +207,17 @@ fn prepare(info: &BootInfo, output: Output, _: &Bundle<'_>) -> Result<Loader, St
         clock,
         image: Image::new(info),
         control,
+        policy: policy(bundle),
+        overheads: Overheads::NONE,
         serial,
         input: Input::new(output),
     })
+}
+
+/// How the bundle wants the processor to be shared.
+fn policy(bundle: &Bundle<'_>) -> Policy {
+    match bundle.policy() {
+        bundle::Policy::FixedPriority => Policy::FixedPriority,
+        bundle::Policy::EarliestDeadline => Policy::EarliestDeadline,
+    }
 }

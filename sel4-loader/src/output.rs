@@ -4,6 +4,7 @@
 use crate::serial::{CHANNEL, CONSOLE};
 use core::fmt::{self, Write};
 use sel4_boot::frame::{self, Kind};
+use wasm_aot_schedule::report::Report;
 
 /// The bundle's choice.
 #[derive(Clone, Copy)]
@@ -107,6 +108,22 @@ impl Output {
         frames.flush();
     }
 
+    /// An app that has trapped goes on, or will be back.
+    pub fn continued(self, app: u16) {
+        if self.hosted {
+            self.frame(Kind::Continued, app, &[]);
+        }
+    }
+
+    /// What became of an app.
+    pub fn report(self, name: &str, report: &Report) {
+        if self.hosted {
+            self.frame(Kind::Report, report.app(), report.as_bytes());
+        } else {
+            CONSOLE.print(format_args!("{}\n", Line(name, report)));
+        }
+    }
+
     /// An app has ended.
     pub fn exit(self, app: u16, name: &str, code: i32) {
         if self.hosted {
@@ -114,5 +131,33 @@ impl Output {
         } else {
             CONSOLE.print(format_args!("sel4-loader: {name}: exit code {code}\n"));
         }
+    }
+}
+
+/// A report as a line of text.
+struct Line<'r>(&'r str, &'r Report);
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(name, report) = self;
+        let times = [report.response(), report.jitter(), report.execution()];
+        let [response, jitter, execution] = times.map(|histogram| histogram.max_ns());
+        write!(
+            f,
+            "{name}: {} releases, {} done, {} missed, {} skipped, {} overruns, {} traps, {} restarts; \
+             response {response} ns, jitter {jitter} ns, execution {execution} ns, budget cut {} ns \
+             late (maxima); memory {} bytes, stack {} of {} bytes",
+            report.releases(),
+            report.completions(),
+            report.misses(),
+            report.skipped(),
+            report.overruns(),
+            report.traps(),
+            report.restarts(),
+            report.cut_lateness_max_ns(),
+            report.memory_high_bytes(),
+            report.stack_high_bytes(),
+            report.stack_bound_bytes(),
+        )
     }
 }

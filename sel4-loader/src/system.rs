@@ -7,15 +7,16 @@
 
 use crate::Loader;
 use crate::app::{self, AppError, Borrowed, End, OUTPUT_ROUND, Running};
-use crate::executive::control::{Account, Why};
+use crate::calibrate;
+use crate::executive::control::Why;
 use crate::executive::{AppId, Event};
 use crate::memory::{Account as Memory, Free};
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use sel4_boot::bundle::{App, Bundle, app_flags};
 use sel4_boot::frame::{Kind, NO_APP};
-use wasm_aot_contract::{Class, Contract};
-use wasm_aot_schedule::{Parameters, Reaction};
+use wasm_aot_contract::{Contract, ContractError};
+use wasm_aot_schedule::Reaction;
+use wasm_aot_schedule::report::{Report, Supervision};
 use wasm_aot_trap::EXIT_STATUS;
 
 /// Exit code of an app that could not be run.
@@ -34,12 +35,17 @@ enum Phase {
     Packing(i32),
 }
 
+mod admission;
+mod operate;
+
 /// An app that there is.
 struct Managed {
     running: Running<'static>,
     phase: Phase,
     contract: Contract<'static>,
     taken: Taken,
+    /// Whom it replaces when it has begun.
+    replaces: Option<AppId>,
 }
 
 /// What is to be given back when an app ends.
@@ -47,10 +53,22 @@ struct Taken {
     id: AppId,
     memory: Memory,
     borrowed: Borrowed,
-    before: Free,
 }
 
-/// What is known of an entry of the bundle, whether the app is there or not.
+/// An entry of the bundle, and what is known of it whether the app is there or not.
+struct Entry {
+    spec: App<'static>,
+    contract: Result<Option<Contract<'static>>, ContractError>,
+    history: History,
+}
+
+impl Entry {
+    /// It has no contract.
+    fn is_batch(&self) -> bool {
+        matches!(self.contract, Ok(None))
+    }
+}
+
 #[derive(Clone, Copy, Default)]
 struct History {
     traps: u64,
@@ -62,45 +80,63 @@ struct History {
 
 /// All apps.
 pub struct System {
-    bundle: Bundle<'static>,
-    specs: Vec<App<'static>>,
-    histories: Vec<History>,
-    apps: Vec<Box<Managed>>,
+    duration_us: u64,
+    entries: Vec<Entry>,
+    apps: Vec<Managed>,
     /// The next app without a contract.
     next_batch: usize,
     ended: u32,
     leaks: u32,
+    /// What was free when nothing was loaded.
+    free: Option<Free>,
+    /// Somebody at the console may start more.
+    is_operated: bool,
+    /// The app whose successor is being loaded.
+    replacing: Option<AppId>,
 }
 
 impl System {
     /// Nothing runs yet.
     pub fn new(bundle: Bundle<'static>) -> Self {
-        let specs: Vec<App<'static>> = bundle.apps().collect();
-        let histories = specs.iter().map(|_| History::default()).collect();
+        let entry = |spec: App<'static>| Entry {
+            contract: app::contract(&spec),
+            spec,
+            history: History::default(),
+        };
         Self {
-            bundle,
-            specs,
-            histories,
+            duration_us: bundle.duration_us(),
+            entries: bundle.apps().map(entry).collect(),
             apps: Vec::new(),
             next_batch: 0,
             ended: 0,
             leaks: 0,
+            free: None,
+            is_operated: false,
+            replacing: None,
         }
     }
 
     /// Runs everything to its end, or until the bundle's time is over.
     pub fn run(&mut self, loader: &mut Loader) {
-        for index in 0..self.specs.len() {
-            if self.contract(index).is_some() {
+        if self.entries.iter().any(|entry| !entry.is_batch()) {
+            calibrate::measure(loader);
+        }
+        for index in 0..self.entries.len() {
+            if !self.entries[index].is_batch() {
                 self.load(loader, index);
             }
         }
         self.begin(loader);
         let end = self.end_time(loader);
+        self.operate(loader);
         loop {
             self.next_of_batch(loader);
-            let waiting = self.histories.iter().filter_map(|h| h.restart_at).min();
-            if self.apps.is_empty() && waiting.is_none() {
+            let waiting = self
+                .entries
+                .iter()
+                .filter_map(|e| e.history.restart_at)
+                .min();
+            if self.apps.is_empty() && waiting.is_none() && !self.is_operated {
                 break;
             }
             let now = loader.clock.now();
@@ -120,14 +156,8 @@ impl System {
         self.summary(loader);
     }
 
-    /// The contract of an entry, where it has one.
-    fn contract(&self, index: usize) -> Option<Contract<'static>> {
-        let spec = self.specs.get(index)?;
-        app::contract(spec)
-    }
-
     fn end_time(&self, loader: &Loader) -> Option<u64> {
-        match self.bundle.duration_us() {
+        match self.duration_us {
             0 => None,
             duration => Some(
                 loader
@@ -140,11 +170,11 @@ impl System {
 
     /// Runs the next app without a contract, if none of them runs.
     fn next_of_batch(&mut self, loader: &mut Loader) {
-        let busy = |managed: &Box<Managed>| managed.running.is_batch;
-        while self.next_batch < self.specs.len() && !self.apps.iter().any(busy) {
+        let busy = |managed: &Managed| managed.running.is_batch;
+        while self.next_batch < self.entries.len() && !self.apps.iter().any(busy) {
             let index = self.next_batch;
             self.next_batch += 1;
-            if self.contract(index).is_some() {
+            if !self.entries[index].is_batch() {
                 continue;
             }
             if self.load(loader, index) {
@@ -155,11 +185,11 @@ impl System {
 
     /// Makes an app; says whether there is one now, the last of the list.
     fn load(&mut self, loader: &mut Loader, index: usize) -> bool {
-        let spec = self.specs[index];
-        let contract = self.contract(index);
-        match self.make(loader, index, &spec, contract) {
+        let spec = self.entries[index].spec;
+        match self.make(loader, index, &spec) {
             Ok(managed) => {
                 self.apps.push(managed);
+                self.assign_priorities(loader);
                 true
             }
             Err(error) => {
@@ -178,18 +208,23 @@ impl System {
         loader: &mut Loader,
         index: usize,
         spec: &App<'static>,
-        contract: Option<Contract<'static>>,
-    ) -> Result<Box<Managed>, AppError<'static>> {
+    ) -> Result<Managed, AppError<'static>> {
+        let contract = self.entries[index].contract?;
         crate::heap::reserve(&mut self.apps, 1)?;
-        let before = loader.memory.free();
+        if self.apps.is_empty() {
+            self.free = Some(loader.memory.free());
+        }
         let is_batch = contract.is_none();
         let contract = contract.unwrap_or_default();
+        if !is_batch {
+            self.admit(loader, spec.name, &contract)?;
+        }
         let drops = !is_batch && contract.output == wasm_aot_contract::Output::Drop;
         let limit = [spec.memory_limit, contract.memory_max_bytes];
         let limit = limit.into_iter().filter(|&bytes| bytes > 0).min();
         let memory = loader.memory.begin(limit.unwrap_or(u64::MAX));
         let memory = memory.map_err(|error| AppError::Memory("its account", error))?;
-        let Some(id) = loader.control.add(parameters(&contract), drops) else {
+        let Some(id) = loader.control.add(admission::parameters(&contract), drops) else {
             // Nothing was taken: there is nothing to go wrong.
             let _ = loader.memory.end(memory);
             return Err(AppError::TooMany);
@@ -205,7 +240,6 @@ impl System {
             id,
             memory,
             borrowed,
-            before,
         };
         match made {
             Ok(mut running) => {
@@ -215,8 +249,9 @@ impl System {
                     phase: Phase::Begun,
                     contract,
                     taken,
+                    replaces: None,
                 };
-                Ok(Box::new(managed))
+                Ok(managed)
             }
             Err(error) => {
                 self.take_back(loader, index, taken);
@@ -241,7 +276,7 @@ impl System {
             managed.running.start(loader);
             return;
         }
-        let spec = self.specs[usize::from(managed.running.index)];
+        let spec = self.entries[usize::from(managed.running.index)].spec;
         let place = self.apps.len() - 1;
         let code = match self.apps[place].running.script(loader, &spec) {
             Ok(code) => code,
@@ -268,13 +303,11 @@ impl System {
     fn handle(&mut self, loader: &mut Loader, event: &Event) {
         let Some(id) = event.app() else {
             if matches!(event, Event::Serial) {
-                for managed in &mut self.apps {
-                    managed.running.input(loader);
-                }
+                self.input(loader);
             }
             return;
         };
-        let is_it = |managed: &Box<Managed>| managed.running.id == id;
+        let is_it = |managed: &Managed| managed.running.id == id;
         let Some(place) = self.apps.iter().position(is_it) else {
             return;
         };
@@ -317,10 +350,12 @@ impl System {
         let (period, offset) = (contract.period_us * 1000, contract.offset_us * 1000);
         let soon = loader.clock.now() + LEAD_NS;
         let periods = soon.saturating_sub(offset).div_ceil(period);
+        let first = offset + periods * period;
         managed.phase = Phase::Jobs;
-        managed
-            .running
-            .jobs(loader, offset + periods * period, contract.jobs_max);
+        managed.running.jobs(loader, first, contract.jobs_max);
+        if let Some(old) = managed.replaces.take() {
+            self.hand_over(loader, old, first);
+        }
     }
 
     /// An app has trapped.
@@ -333,7 +368,7 @@ impl System {
             .output
             .text(Kind::Trap, index, format_args!("{report}"));
         loader.peek.get_mut().close();
-        let history = &mut self.histories[usize::from(index)];
+        let history = &mut self.entries[usize::from(index)].history;
         history.traps += 1;
         let reaction = match managed.phase {
             // What cannot even begin has nothing to go on with.
@@ -341,7 +376,10 @@ impl System {
             _ => managed.contract.on_trap,
         };
         match reaction {
-            Reaction::Log | Reaction::Skip => loader.control.abort(managed.running.id),
+            Reaction::Log | Reaction::Skip => {
+                loader.output.continued(index);
+                loader.control.abort(managed.running.id);
+            }
             Reaction::Restart => self.restart(loader, place, EXIT_STATUS),
             Reaction::Stop => self.ended(loader, place, EXIT_STATUS),
         }
@@ -351,7 +389,7 @@ impl System {
     fn broken(&mut self, loader: &mut Loader, place: usize, why: Why, reaction: Reaction) {
         let managed = &self.apps[place];
         let index = managed.running.index;
-        let name = self.specs[usize::from(index)].name;
+        let name = self.entries[usize::from(index)].spec.name;
         let what = match why {
             Why::Miss => "has missed its deadline",
             Why::Overrun => "has used up its budget before its job was done",
@@ -370,7 +408,7 @@ impl System {
         let managed = &self.apps[place];
         let index = usize::from(managed.running.index);
         let contract = managed.contract;
-        let history = &mut self.histories[index];
+        let history = &mut self.entries[index].history;
         if contract.restarts_max > 0 && history.restarts >= contract.restarts_max {
             self.ended(loader, place, code);
             return;
@@ -378,16 +416,20 @@ impl System {
         let wait = contract.backoff_us(history.restarts).saturating_mul(1000);
         history.restarts += 1;
         history.restart_at = Some(loader.clock.now().saturating_add(wait));
+        loader.output.continued(index as u16);
         self.remove(loader, place, None);
     }
 
     /// Loads the apps again whose back-off is over.
     fn restart_due(&mut self, loader: &mut Loader) {
         let now = loader.clock.now();
-        for index in 0..self.histories.len() {
-            let due = self.histories[index].restart_at.is_some_and(|at| at <= now);
+        for index in 0..self.entries.len() {
+            let due = self.entries[index]
+                .history
+                .restart_at
+                .is_some_and(|at| at <= now);
             if due {
-                self.histories[index].restart_at = None;
+                self.entries[index].history.restart_at = None;
                 if self.load(loader, index) {
                     self.start_last(loader);
                 }
@@ -398,7 +440,9 @@ impl System {
     /// An app ends with a code, perhaps after it has sent its directories.
     fn ended(&mut self, loader: &mut Loader, place: usize, code: i32) {
         let managed = &mut self.apps[place];
-        self.histories[usize::from(managed.running.index)].exits += 1;
+        self.entries[usize::from(managed.running.index)]
+            .history
+            .exits += 1;
         while loader.send_output(&managed.running, OUTPUT_ROUND) {}
         if managed.running.packs {
             managed.phase = Phase::Packing(code);
@@ -414,11 +458,11 @@ impl System {
         while loader.send_output(&managed.running, OUTPUT_ROUND) {}
         let index = managed.running.index;
         if !managed.running.is_batch && code.is_some() {
-            self.report(loader, &managed);
+            self.send_report(loader, &managed);
         }
         self.take_back(loader, usize::from(index), managed.taken);
         if let Some(code) = code {
-            let name = self.specs[usize::from(index)].name;
+            let name = self.entries[usize::from(index)].spec.name;
             loader.output.exit(index, name, code);
             self.ended += 1;
         }
@@ -426,30 +470,29 @@ impl System {
 
     /// Takes everything back that an app had.
     fn take_back(&mut self, loader: &mut Loader, index: usize, taken: Taken) {
-        let before = taken.before;
         loader.peek.get_mut().close();
         loader.control.remove(taken.id);
         let returned = taken.borrowed.give_back();
         if let Some(usage) = loader.memory.usage(taken.memory) {
-            let (name, bytes) = (self.specs[index].name, usage.high_water);
+            let (name, bytes) = (self.entries[index].spec.name, usage.high_water);
             let text = format_args!("sel4-loader: {name}: at most {bytes} bytes");
             loader.output.text(Kind::Log, index as u16, text);
         }
         let left = loader.memory.end(taken.memory);
         let after = loader.memory.free();
-        let (name, number) = (self.specs[index].name, index as u16);
+        let (name, number) = (self.entries[index].spec.name, index as u16);
         let output = loader.output;
         let alone = self.apps.is_empty();
         match (returned, left) {
             (Ok(()), Ok(0)) if !alone => {}
-            (Ok(()), Ok(0)) if before == after => {
+            (Ok(()), Ok(0)) if self.free == Some(after) => {
                 let text = format_args!("sel4-loader: {name}: {after}, as before");
                 output.text(Kind::Log, number, text);
             }
             (Ok(()), Ok(occupied)) => {
                 self.leaks += 1;
                 let text = format_args!(
-                    "sel4-loader: {name}: defect: {before} before, {after} after, {occupied} \
+                    "sel4-loader: {name}: defect: {after}, which is not as before; {occupied} \
                      slots still occupied"
                 );
                 output.text(Kind::Log, number, text);
@@ -492,49 +535,47 @@ impl System {
         );
     }
 
-    /// Tells the host what an app has done.
-    fn report(&self, loader: &Loader, managed: &Managed) {
-        let Some(account) = loader.control.account(managed.running.id) else {
-            return;
-        };
+    /// What an app was promised, and what became of it.
+    fn report(&self, loader: &Loader, managed: &Managed) -> Option<Report> {
+        let account = loader.control.account(managed.running.id)?;
         let index = managed.running.index;
-        let history = self.histories[usize::from(index)];
-        let Account { counters, .. } = account;
-        let text = format_args!(
-            "sel4-loader: {}: {} releases, {} done, {} skipped, {} missed, {} overruns, {} traps, \
-             response {} ns, jitter {} ns, execution {} ns, cut {} ns (maxima)",
-            self.specs[usize::from(index)].name,
-            counters.releases,
-            counters.completions,
-            counters.skipped,
-            counters.misses,
-            counters.overruns,
-            history.traps,
-            counters.response.max_ns(),
-            counters.jitter.max_ns(),
-            counters.execution.max_ns(),
-            counters.cut_lateness_max_ns,
-        );
-        loader.output.text(Kind::Log, index, text);
+        let history = self.entries[usize::from(index)].history;
+        let usage = loader.memory.usage(managed.taken.memory)?;
+        let supervision = Supervision {
+            traps: history.traps,
+            restarts: history.restarts.into(),
+            exits: history.exits,
+            dropped_output_bytes: account.dropped_bytes,
+            memory_high_bytes: usage.high_water,
+            memory_max_bytes: if usage.limit == u64::MAX {
+                0
+            } else {
+                usage.limit
+            },
+            stack_high_bytes: managed.running.stack_high(loader),
+            stack_bound_bytes: managed.running.stack_bound(),
+        };
+        let now = loader.clock.now();
+        let (parameters, state) = (&account.parameters, account.state);
+        let counters = &account.counters;
+        Some(Report::new(
+            index,
+            now,
+            parameters,
+            state,
+            counters,
+            &supervision,
+        ))
+    }
+
+    /// Tells the host, or whoever sits at the console, what an app has done.
+    fn send_report(&self, loader: &Loader, managed: &Managed) {
+        if let Some(report) = self.report(loader, managed) {
+            let name = self.entries[usize::from(report.app())].spec.name;
+            loader.output.report(name, &report);
+        }
     }
 }
 
 /// Nanoseconds before the first release of an app that has begun.
 const LEAD_NS: u64 = 100_000;
-
-/// What an app's contract is for the state machine.
-fn parameters(contract: &Contract<'_>) -> Parameters {
-    if contract.class == Class::Background {
-        return Parameters::BACKGROUND;
-    }
-    Parameters {
-        class: contract.class,
-        priority: contract.priority,
-        period: contract.period_us * 1000,
-        deadline: contract.deadline_us * 1000,
-        budget: contract.budget_us * 1000,
-        on_miss: contract.on_miss,
-        on_overrun: contract.on_overrun,
-        slack: contract.slack,
-    }
-}

@@ -5,7 +5,7 @@
     mov rdi, 1
     mov rsi, 1 << 12 | 120
     mov r10, 1
-    mov r8, 944
+    mov r8, 240
     mov r12, rsp
     syscall
     mov rsp, r12

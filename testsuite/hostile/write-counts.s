@@ -11,7 +11,7 @@
     jne 1f
     mov r13, 1 << 12 | 127
     call write
-    cmp r8, 944
+    cmp r8, 240
     jne 1f
     mov rdx, -1
     mov rdi, 1

@@ -9,6 +9,7 @@
 //! | [`report`] | what a report of a trap says, ours and wasmtime's |
 //! | [`compare`] | whether two runs are the same |
 //! | [`boot`] | several apps in one boot of seL4 |
+//! | [`realtime`] | systems of apps with contracts, under a clock that counts instructions |
 //! | [`hostile`] | apps on seL4 that no compiler of ours makes |
 //! | [`tools`] | where the programs are |
 //! | [`trials`] | the programs that run the tests of a folder |
@@ -26,6 +27,7 @@
 //! | `contracts.rs` | contracts: from manifests into objects and images, and what is refused |
 //! | `schedule.rs` | the analysis of sets of contracts |
 //! | `boot.rs` | seL4: what `wasm-aot boot` shows, and its exit status |
+//! | `realtime.rs` | seL4: apps with deadlines keep them, whatever others do |
 //! | `boots.rs` | seL4: hostile, damaged and too large apps, one after the other |
 //!
 //! The tests take the programs from the environment, which `cargo xtask test` sets, or from the
@@ -38,6 +40,7 @@ pub mod case;
 pub mod compare;
 pub mod hostile;
 pub mod process;
+pub mod realtime;
 pub mod report;
 pub mod tools;
 pub mod trials;

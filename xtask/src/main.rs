@@ -16,6 +16,7 @@ mod packages;
 mod probe;
 mod process;
 mod programs;
+mod realtime;
 mod sel4;
 mod spec;
 mod tests;
@@ -75,6 +76,8 @@ enum Task {
     WasiTestsuite(wasi::Arguments),
     /// Build the command, and compare programs of a package registry with wasmtime.
     Programs(programs::Arguments),
+    /// Build, then print what apps with deadlines do on seL4 beside what they have to do.
+    Realtime(realtime::Arguments),
     /// Build, then compare generated modules with wasmtime.
     Fuzz(fuzz::Modules),
     /// Run programs that call WASI at random, and check that they do no harm.
@@ -136,6 +139,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Spec { bless } => spec::run(&workspace, bless)?,
         Task::WasiTestsuite(arguments) => return wasi::run(&workspace, &arguments),
         Task::Programs(arguments) => return programs::run(&workspace, &arguments),
+        Task::Realtime(arguments) => return realtime::run(&workspace, &arguments),
         Task::Fuzz(modules) => return fuzz::run(&workspace, &modules),
         Task::FuzzWasi(arguments) => return fuzz::wasi(&workspace, &arguments),
         Task::FuzzProtocol(options) => return fuzz::protocol(&workspace, &options),

@@ -133,14 +133,15 @@ fn entries<'a>(arguments: &Arguments, policy: Policy, apps: &'a [App]) -> Vec<En
         parameters: app.parameters,
     };
     let mut entries: Vec<_> = apps.iter().map(entry).collect();
-    if policy == Policy::FixedPriority {
-        deadline_monotonic(&mut entries);
-    }
     if !arguments.no_root_task {
         entries.push(Entry {
             name: SUPERVISOR,
             parameters: Parameters::SUPERVISOR,
         });
+    }
+    if policy == Policy::FixedPriority {
+        // The root task's own time has a priority by its deadline, too.
+        deadline_monotonic(&mut entries);
     }
     entries
 }

@@ -7,7 +7,8 @@
 //! 1. tells what that task did ([`complete`](Executive::complete), [`block`](Executive::block),
 //!    [`sleep`](Executive::sleep), ...), if that is why it was entered,
 //! 2. calls [`advance`](Executive::advance), which does what is due and says so,
-//! 3. calls [`decide`](Executive::decide), dispatches that task and sets the timer.
+//! 3. asks who is [`next`](Executive::next), and dispatches that task,
+//! 4. calls [`decide`](Executive::decide), from when on that task pays, and sets the timer.
 //!
 //! The order matters for what falls on the same nanosecond: a job that ends at its deadline, or
 //! with the last of its budget, is in time. In any other order, and in states in which a call has
@@ -61,6 +62,8 @@ pub enum Notice {
     Woken(TaskId),
     /// A task that waited for budget has it.
     Replenished(TaskId),
+    /// The task was to have no release from then on ([`Executive::end_at`]), and is stopped.
+    Ended(TaskId),
 }
 
 /// What to do until the next entry.
@@ -146,7 +149,7 @@ impl<const N: usize> Executive<N> {
         self.policy
     }
 
-    /// Chooses another policy, before there are tasks.
+    /// Chooses another policy, while no task is started but one that has no other beside it.
     pub const fn set_policy(&mut self, policy: Policy) {
         self.policy = policy;
     }
@@ -201,10 +204,34 @@ impl<const N: usize> Executive<N> {
         row.clear_job();
         row.life = Life::Started;
         row.suspended = false;
+        row.end_at = NEVER;
         row.remaining = 0;
         row.refill_at = first_release.max(row.refill_at);
         self.settle(task);
         true
+    }
+
+    /// The task's releases from now on have this priority.
+    pub fn set_priority(&mut self, id: TaskId, priority: u8) -> bool {
+        let Some(task) = self.index(id) else {
+            return false;
+        };
+        self.tasks[task].parameters.priority = priority;
+        true
+    }
+
+    /// A periodic task that is started has no release at that time or later: it is stopped when the
+    /// first of them is due. Its successor, started for that time, misses no release.
+    pub fn end_at(&mut self, id: TaskId, time: u64) -> bool {
+        let Some(task) = self.index(id) else {
+            return false;
+        };
+        let row = &mut self.tasks[task];
+        let fits = row.life == Life::Started && row.parameters.class == Class::Periodic;
+        if fits {
+            row.end_at = time;
+        }
+        fits
     }
 
     /// A stopped task's initialisation begins: it runs in idle time, without budget and deadline,
@@ -366,6 +393,22 @@ impl<const N: usize> Executive<N> {
             }
             self.handle(task, due, notices);
         }
+    }
+
+    /// An entry that somebody else caused: whoever runs has run until `at`, and what has passed from
+    /// then until `now` is not theirs to pay for. Before any other call of the entry.
+    pub fn interrupted(&mut self, at: u64, now: u64) {
+        self.charge(at.min(now));
+        self.now = self.now.max(now);
+    }
+
+    /// Whom [`decide`](Self::decide) will choose, if nothing happens before. A driver asks, changes
+    /// the threads, and decides then: so nobody pays for the change.
+    #[must_use]
+    pub fn next(&self) -> Option<TaskId> {
+        let ready = self.ready.first().map(|(_, task)| task);
+        // `N` is below `u16::MAX`.
+        ready.or(self.idle.head()).map(|task| TaskId(task as u16))
     }
 
     /// Who has the processor from `now` on, and until when at the latest.

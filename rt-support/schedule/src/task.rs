@@ -64,8 +64,8 @@ impl Parameters {
         slack: false,
     };
 
-    /// Those of the root task's manager, which loads, answers and reports: a task of every set,
-    /// below all priorities that contracts give.
+    /// Those of the root task's manager, which loads, answers and reports: a task of every set, with
+    /// a priority by its deadline.
     pub const SUPERVISOR: Self = Self {
         class: Class::Server,
         priority: 0,
@@ -202,6 +202,8 @@ pub(crate) struct Task {
     pub overrun_at: u64,
     /// When the job was done, until what was due before that is done.
     pub finished_at: u64,
+    /// Periodic: from then on there are no releases.
+    pub end_at: u64,
 }
 
 impl Task {
@@ -222,6 +224,7 @@ impl Task {
         deadline_at: NEVER,
         overrun_at: NEVER,
         finished_at: NEVER,
+        end_at: NEVER,
     };
 
     /// Ends the job, if there is one, without a trace.

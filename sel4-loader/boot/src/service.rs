@@ -11,9 +11,10 @@ pub const FAULT_ENDPOINT: u64 = 2;
 /// log2 of the slots in an app's CSpace.
 pub const CSPACE_BITS: u64 = 2;
 
-/// Bytes that one [`Service::Write`] takes and one [`Service::Read`] gives at most: the message registers (120 on every
-/// architecture, libsel4 `seL4_MsgMaxLength`) without the two that are its arguments.
-pub const WRITE_MAX: usize = (120 - 2) * 8;
+/// Bytes that one [`Service::Write`] takes and one [`Service::Read`] gives at most. A message could
+/// carry four times as many (libsel4 `seL4_MsgMaxLength`), but nothing interrupts the kernel and the
+/// root task's executive while they copy one, and whoever has a deadline waits.
+pub const WRITE_MAX: usize = 30 * 8;
 
 macro_rules! services {
     ($($(#[$doc:meta])* $name:ident = $number:literal;)*) => {

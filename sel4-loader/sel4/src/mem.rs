@@ -9,10 +9,12 @@ use core::arch::asm;
 /// As in C.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, count: usize) -> *mut u8 {
+    // Words first: a processor may take a step for each, an emulator that counts instructions does.
     // SAFETY: by the caller, `count` bytes can be read and written; the direction flag is clear
     // on function entry (System V ABI).
     unsafe {
-        asm!("rep movsb", inout("rcx") count => _, inout("rdi") to => _, inout("rsi") from => _,
+        asm!("rep movsq", "mov rcx, {rest}", "rep movsb", rest = in(reg) count % 8,
+             inout("rcx") count / 8 => _, inout("rdi") to => _, inout("rsi") from => _,
              options(nostack, preserves_flags));
     }
     to
@@ -46,7 +48,9 @@ pub unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, count: usize) -> 
 pub unsafe extern "C" fn memset(to: *mut u8, byte: i32, count: usize) -> *mut u8 {
     // SAFETY: as for `memcpy`.
     unsafe {
-        asm!("rep stosb", inout("rcx") count => _, inout("rdi") to => _, in("al") byte as u8,
+        asm!("rep stosq", "mov rcx, {rest}", "rep stosb", rest = in(reg) count % 8,
+             inout("rcx") count / 8 => _, inout("rdi") to => _,
+             in("rax") u64::from(byte as u8) * 0x0101_0101_0101_0101,
              options(nostack, preserves_flags));
     }
     to
@@ -58,7 +62,19 @@ pub unsafe extern "C" fn memset(to: *mut u8, byte: i32, count: usize) -> *mut u8
 /// As in C.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memcmp(one: *const u8, other: *const u8, count: usize) -> i32 {
-    for position in 0..count {
+    let mut position = 0;
+    // Words as long as they are equal.
+    while count - position >= 8 {
+        let word = |of: *const u8| {
+            // SAFETY: by the caller, `count` bytes can be read of both.
+            unsafe { of.add(position).cast::<u64>().read_unaligned() }
+        };
+        if word(one) != word(other) {
+            break;
+        }
+        position += 8;
+    }
+    for position in position..count {
         // SAFETY: by the caller, `count` bytes can be read of both.
         let (a, b) = unsafe { (one.add(position).read(), other.add(position).read()) };
         if a != b {

@@ -149,11 +149,23 @@ pub fn read_message(received: &Received, first: usize, words: &mut [u64]) {
     rest.fill(0);
 }
 
+/// Runs `f` with the message registers behind the first ones, of the message that arrived last.
+pub fn with_message<T>(f: impl FnOnce(&[u64]) -> T) -> Option<T> {
+    with_buffer(|b| f(&b.msg[REGISTERS..]))
+}
+
 /// `seL4_Call` with a message of words.
 #[must_use]
 pub fn call(cap: u64, label: u64, words: &[u64]) -> Received {
     let info = MessageInfo::new(label, 0, words.len());
     raw(sys::seL4_SysCall, cap, info, store(words))
+}
+
+/// `seL4_Call` with a message whose registers beyond the first are what the caller's IPC buffer
+/// holds: for threads whose buffer is not known here.
+#[must_use]
+pub fn call_as_is(cap: u64, info: MessageInfo, registers: [u64; REGISTERS]) -> Received {
+    raw(sys::seL4_SysCall, cap, info, registers)
 }
 
 /// `seL4_Recv`.

@@ -17,11 +17,15 @@ use sel4_boot::bundle::{App, app_flags};
 use sel4_boot::startup::{self, Page, Rest};
 use sel4_boot::{service, space};
 use wasm_aot_contract::{Class, Contract, Mapping};
+use wasm_aot_loader::Object;
+use wasm_aot_loader::stack::program_bound;
 use wasm_aot_object::DEFAULT_GC_HEAP;
 use wasm_aot_object::meta::Kind;
 
 /// Bytes of a stack where the bundle does not say.
 const DEFAULT_STACK: u64 = 1 << 20;
+/// Bytes of the stack that the app's runtime takes before it calls anything of its objects.
+const RUNTIME_STACK: u64 = 8 << 10;
 
 /// Makes the app, which the executive knows as `id`.
 pub fn compose<'a>(
@@ -32,13 +36,9 @@ pub fn compose<'a>(
     contract: &Contract<'_>,
     borrowed: &mut Borrowed,
 ) -> Result<Running<'a>, AppError<'a>> {
-    let stack_size = match contract.stack_bytes.max(app.stack_size) {
-        0 => DEFAULT_STACK,
-        bytes if bytes <= space::STACK_LIMIT => bytes.next_multiple_of(PAGE),
-        bytes => return Err(AppError::TooLarge("its stack", bytes, space::STACK_LIMIT)),
-    };
     let clock = loader.clock;
     let begun = clock.now();
+    let stack_size = stack_bytes(app, contract)?;
     let (memory, owner) = (&mut loader.memory, Owner::App(account));
     let vspace = memory
         .object(owner, Kernel::VSpace)
@@ -107,6 +107,31 @@ pub fn compose<'a>(
         space,
         stack,
     })
+}
+
+/// Bytes of the stack: of an app without a contract what the bundle says; otherwise what its contract
+/// says, or what its objects need.
+fn stack_bytes<'a>(app: &App<'a>, contract: &Contract<'_>) -> Result<u64, AppError<'a>> {
+    let bytes = match (contract.class, contract.stack_bytes) {
+        (Class::Background, 0) => match app.stack_size {
+            0 => DEFAULT_STACK,
+            bytes => bytes,
+        },
+        (_, 0) => {
+            let mut objects = Vec::new();
+            for module in app.modules() {
+                heap::push(&mut objects, Object::parse(module.object)?)?;
+            }
+            let called = ["_initialize", app.invoke, contract.entry];
+            let bound = program_bound(objects.iter(), &called).map_err(AppError::Stack)?;
+            bound + RUNTIME_STACK
+        }
+        (_, bytes) => bytes,
+    };
+    match bytes.next_multiple_of(PAGE) {
+        bytes if bytes <= space::STACK_LIMIT => Ok(bytes),
+        bytes => Err(AppError::TooLarge("its stack", bytes, space::STACK_LIMIT)),
+    }
 }
 
 /// The function that is a job of a periodic app.

@@ -34,12 +34,15 @@ use crate::executive::control::Purpose;
 use crate::heap::Full;
 use crate::memory::MemoryError;
 use crate::runtime::Copies;
+use crate::vspace::PAGE;
 use core::fmt;
 use instances::Space;
 use sel4::sys;
 use sel4_boot::bundle::App;
-use wasm_aot_contract::Contract;
-use wasm_aot_loader::LoadError;
+use wasm_aot_contract::{Contract, ContractError};
+use wasm_aot_loader::stack::Unbounded;
+use wasm_aot_loader::{LoadError, Object};
+use wasm_aot_schedule::admission::Refusal;
 use wasm_aot_script::ScriptError;
 
 /// An app that has been made.
@@ -113,6 +116,28 @@ impl<'a> Running<'a> {
         serve::input(loader, self);
     }
 
+    /// Bytes of its stack that it may use.
+    pub fn stack_bound(&self) -> u64 {
+        sel4_boot::space::STACK_TOP - self.stack.bottom
+    }
+
+    /// The deepest that its stack was: frames are zero when they are new, so whatever is not was
+    /// written. A word of the deepest call that is zero is not seen.
+    pub fn stack_high(&self, loader: &Loader) -> u64 {
+        let Ok(mut peek) = loader.peek.try_borrow_mut() else {
+            return 0;
+        };
+        let (size, frame) = (self.stack_bound(), self.stack.first_frame);
+        let mut words = (0..size).step_by(8);
+        let used = |at: &u64| {
+            let word = peek.word(frame + at / PAGE, at % PAGE);
+            word.is_none_or(|word| word != 0)
+        };
+        let lowest = words.find(used);
+        peek.close();
+        lowest.map_or(0, |lowest| size - lowest)
+    }
+
     /// Runs the script that it is; gives the exit code.
     ///
     /// # Errors
@@ -122,10 +147,17 @@ impl<'a> Running<'a> {
     }
 }
 
-/// The contract of an entry of the bundle: the one beside it, or that of its object.
-pub fn contract<'a>(app: &App<'a>) -> Option<Contract<'a>> {
-    let _ = app;
-    None
+/// The contract of an entry of the bundle: the one beside it, or that of its program's object.
+/// `None` where there is none, or where the object cannot be read, which loading it will tell.
+pub fn contract<'a>(app: &App<'a>) -> Result<Option<Contract<'a>>, ContractError> {
+    if !app.contract.is_empty() {
+        return Ok(Some(Contract::parse(app.contract)?));
+    }
+    let Some(program) = app.modules().last() else {
+        return Ok(None);
+    };
+    let object = Object::parse(program.object).ok();
+    Ok(object.and_then(|object| object.contract().copied()))
 }
 
 /// Names what memory was wanted for.
@@ -160,10 +192,16 @@ impl Borrowed {
 pub enum AppError<'a> {
     /// The object is refused.
     Load(LoadError<'a>),
+    /// The contract is.
+    Contract(ContractError),
     /// The object uses AVX, and the kernel does not keep its registers.
     Vector(&'a str),
     /// The script is refused.
     Script(ScriptError),
+    /// Together with the others it would break promises.
+    Admission(Refusal<'a>),
+    /// Its stack has no bound, and its contract gives none.
+    Stack(Unbounded<'a>),
     /// The root task's own lists are full.
     Full,
     /// There is no memory for something.
@@ -190,6 +228,12 @@ impl<'a> From<LoadError<'a>> for AppError<'a> {
     }
 }
 
+impl From<ContractError> for AppError<'_> {
+    fn from(error: ContractError) -> Self {
+        Self::Contract(error)
+    }
+}
+
 impl From<Full> for AppError<'_> {
     fn from(Full: Full) -> Self {
         Self::Full
@@ -200,11 +244,17 @@ impl fmt::Display for AppError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Load(error) => error.fmt(f),
+            Self::Contract(error) => error.fmt(f),
             Self::Vector(feature) => write!(
                 f,
                 "the code needs `{feature}`, but this kernel keeps only the SSE registers apart \
                  (CONFIG_FXSAVE); build the object with `--cpu baseline`, or use a kernel with \
                  CONFIG_XSAVE"
+            ),
+            Self::Admission(refusal) => refusal.fmt(f),
+            Self::Stack(why) => write!(
+                f,
+                "its stack has no bound: {why}; give it one with `stack_bytes` in its contract"
             ),
             Self::Script(error) => error.fmt(f),
             Self::Full => f.write_str(

@@ -108,10 +108,10 @@ impl Alarm {
         }
     }
 
-    /// Its interrupt has come.
-    pub fn fired(&mut self) {
+    /// Its interrupt has come; gives the moment that it was set to.
+    pub fn fired(&mut self) -> Option<u64> {
         self.masked = true;
-        self.set_to = None;
+        self.set_to.take()
     }
 
     /// Sets it to a moment, or to none; says whether that moment is still to come.
@@ -145,7 +145,7 @@ impl Alarm {
                     *measure_at = now.saturating_mul(2);
                 }
                 // Rounded up, so that the moment has come when it fires.
-                let counts = (u128::from(left) * u128::from(*rate) >> 32) as u64 + 1;
+                let counts = ((u128::from(left) * u128::from(*rate)) >> 32) as u64 + 1;
                 let target = count.wrapping_add(counts);
                 write(*timer + COMPARATOR, target);
                 // Set too late it would fire after a turn of the counter.

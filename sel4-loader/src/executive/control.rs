@@ -110,7 +110,7 @@ pub enum Event {
         why: Why,
         reaction: Reaction,
     },
-    /// An app has done all its jobs. It is stopped.
+    /// An app has done all its jobs, or was to have no more. It is stopped.
     JobsDone { app: AppId },
     /// There is something in a ring.
     Output,
@@ -155,6 +155,10 @@ impl Reply {
 /// What an app has done.
 #[derive(Clone, Copy)]
 pub struct Account {
+    pub parameters: Parameters,
+    pub state: wasm_aot_schedule::State,
+    /// Of a periodic app: the nominal time of its next release.
+    pub next_release_ns: Option<u64>,
     pub counters: Counters,
     pub dropped_bytes: u64,
     pub first_run_ns: u64,
@@ -179,9 +183,15 @@ pub enum Request {
     Stop(AppId),
     Suspend(AppId),
     Resume(AppId),
+    /// No release from then on.
+    EndAt(AppId, u64),
+    /// Its priority, or that of the manager.
+    Priority(Option<AppId>, u8),
     Account(AppId),
     Sections,
     Clock(Clock),
+    /// The policy, and what the end of a sleep costs, in nanoseconds.
+    Policy(Policy, u64),
     /// The next event, until a moment.
     Next(Option<u64>),
 }
@@ -192,7 +202,8 @@ pub enum Answer {
     /// There is no such app, or no slot.
     Refused,
     Slot(AppId),
-    Account(Account),
+    /// It is in a cell of its own: it is far larger than the rest.
+    Account,
     Sections(Sections),
     Event(Event),
 }
@@ -201,6 +212,7 @@ pub enum Answer {
 pub struct Exchange {
     request: UnsafeCell<Request>,
     answer: UnsafeCell<Answer>,
+    account: UnsafeCell<Option<Account>>,
 }
 // SAFETY: the manager uses it while it runs, the executive while the manager waits in a call.
 unsafe impl Sync for Exchange {}
@@ -208,6 +220,7 @@ unsafe impl Sync for Exchange {}
 pub static EXCHANGE: Exchange = Exchange {
     request: UnsafeCell::new(Request::None),
     answer: UnsafeCell::new(Answer::Done),
+    account: UnsafeCell::new(None),
 };
 
 impl Exchange {
@@ -290,10 +303,21 @@ impl Control {
         self.done(Request::Resume(app))
     }
 
+    /// Gives an app's releases, or the manager, another priority.
+    pub fn priority(&self, app: Option<AppId>, priority: u8) {
+        self.done(Request::Priority(app, priority));
+    }
+
+    /// Lets a periodic app have no release from then on; says whether it has any.
+    pub fn end_at(&self, app: AppId, time_ns: u64) -> bool {
+        self.done(Request::EndAt(app, time_ns))
+    }
+
     /// What it has done.
     pub fn account(&self, app: AppId) -> Option<Account> {
         match self.ask(Request::Account(app)) {
-            Answer::Account(account) => Some(account),
+            // SAFETY: the executive has written it, and is done.
+            Answer::Account => unsafe { *EXCHANGE.account.get() },
             _ => None,
         }
     }
@@ -304,6 +328,12 @@ impl Control {
             Answer::Sections(sections) => sections,
             _ => Sections::default(),
         }
+    }
+
+    /// Chooses the policy, while there are no apps; until then it is fixed priorities. Whoever
+    /// sleeps pays so many nanoseconds for each time that it is woken.
+    pub fn policy(&self, policy: Policy, wake_ns: u64) {
+        self.done(Request::Policy(policy, wake_ns));
     }
 
     /// Gives the executive a better clock, before there are apps.
@@ -325,7 +355,6 @@ impl Control {
         devices: &mut Devices,
         endpoint: u64,
         clock: Clock,
-        policy: Policy,
         serial_pin: u64,
     ) -> Result<(Self, super::Interrupt, &'static str), MemoryError> {
         let notification = memory.object(Owner::Root, Object::Notification)?;
@@ -339,8 +368,9 @@ impl Control {
         sys::seL4_CNode_Mint(ROOT, cap, DEPTH, ROOT, endpoint, DEPTH, all, mark)?;
         // SAFETY: the executive's thread does not run yet, and nobody else uses it.
         let schedule = unsafe { &mut *MACHINE.0.get() };
-        schedule.set_policy(policy);
-        let manager = schedule.add(supervisor()).ok_or(MemoryError::NoSlots)?;
+        let manager = schedule
+            .add(Parameters::SUPERVISOR)
+            .ok_or(MemoryError::NoSlots)?;
         schedule.start(manager, clock.now());
         schedule.wake(manager, clock.now());
         // SAFETY: the executive's thread does not run yet, and nobody else uses the place.
@@ -367,20 +397,6 @@ impl Control {
         }
         thread(memory, notification)?;
         Ok((Self { cap }, serial, device))
-    }
-}
-
-/// What the manager's time is: little but sure, and whatever nobody else wants.
-pub fn supervisor() -> Parameters {
-    Parameters {
-        class: Class::Server,
-        priority: 0,
-        period: 10_000_000,
-        deadline: 10_000_000,
-        budget: 500_000,
-        on_miss: Reaction::Log,
-        on_overrun: Reaction::Log,
-        slack: true,
     }
 }
 
@@ -469,6 +485,10 @@ impl State {
             Request::None | Request::Next(_) => {}
             Request::Add(parameters, drops) => return self.add(parameters, drops),
             Request::Clock(clock) => self.clock = clock,
+            Request::Policy(policy, wake_ns) => {
+                self.schedule.set_policy(policy);
+                self.schedule.set_wake_cost(wake_ns);
+            }
             Request::Sections => return Some(Answer::Sections(self.sections)),
             Request::Remove(app) => {
                 let (index, task) = self.slot(app)?;
@@ -532,14 +552,31 @@ impl State {
                 let (_, task) = self.slot(app)?;
                 return self.schedule.resume(task, now).then_some(Answer::Done);
             }
+            Request::Priority(app, priority) => {
+                let task = match app {
+                    Some(app) => self.slot(app)?.1,
+                    None => self.manager,
+                };
+                self.schedule.set_priority(task, priority);
+            }
+            Request::EndAt(app, time) => {
+                let (_, task) = self.slot(app)?;
+                return self.schedule.end_at(task, time).then_some(Answer::Done);
+            }
             Request::Account(app) => {
                 let (index, task) = self.slot(app)?;
                 let slot = &self.slots[index];
-                return Some(Answer::Account(Account {
+                let account = Account {
+                    parameters: *self.schedule.parameters(task)?,
+                    state: self.schedule.state(task),
+                    next_release_ns: self.schedule.next_release(task),
                     counters: *self.schedule.counters(task),
                     dropped_bytes: slot.dropped_bytes,
                     first_run_ns: slot.first_run_ns,
-                }));
+                };
+                // SAFETY: the manager waits in its call.
+                unsafe { *EXCHANGE.account.get() = Some(account) };
+                return Some(Answer::Account);
             }
         }
         Some(Answer::Done)

@@ -126,8 +126,11 @@ impl State {
     fn take(&mut self, received: &Received, now: u64) -> Caller {
         let badge = received.badge;
         if badge & SIGNALS != 0 {
-            if badge & signal(TIMER) != 0 {
-                self.alarm.fired();
+            if badge & signal(TIMER) != 0
+                && let Some(moment) = self.alarm.fired()
+            {
+                // The kernel's part of the interrupt is not the app's time.
+                self.schedule.interrupted(moment, now);
             }
             if badge & signal(SERIAL) != 0 {
                 self.serial = true;
@@ -143,26 +146,28 @@ impl State {
 
     /// Lets run who is to run, and waits for the next message.
     fn leave(&mut self, caller: Caller, begin: u64) -> Received {
-        let mut now = self.clock.now();
         if matches!(caller, Caller::App(_)) {
             // A call costs its caller.
+            let now = self.clock.now();
             self.advance(now);
         }
-        let decision = loop {
+        let answer = loop {
+            let next = self.schedule.next().map(|task| usize::from(task.0));
+            let answer = self.switch(caller, next);
+            let now = self.clock.now();
             let decision = self.schedule.decide(now);
             if self.alarm.set(decision.alarm, &self.clock) {
-                break decision;
+                let section = now - begin;
+                self.sections.count += 1;
+                self.sections.sum_ns += section;
+                self.sections.max_ns = self.sections.max_ns.max(section);
+                break answer;
             }
             // The moment has come meanwhile.
-            now = self.clock.now();
+            let now = self.clock.now();
             self.advance(now);
         };
-        let next = decision.run.map(|task| usize::from(task.0));
-        let section = now - begin;
-        self.sections.count += 1;
-        self.sections.sum_ns += section;
-        self.sections.max_ns = self.sections.max_ns.max(section);
-        self.go_on(caller, next)
+        self.sleep(answer)
     }
 
     /// The manager is told something, now or when it asks.

@@ -49,18 +49,20 @@ impl Ring {
         used as usize <= WORDS / 2
     }
 
-    /// Puts an entry in; says whether there was room.
-    pub fn put(&self, stream: u64, bytes: usize, words: &[u64]) -> bool {
+    /// Puts an entry in, whose words are in two pieces; says whether there was room.
+    pub fn put(&self, stream: u64, bytes: usize, first: &[u64], words: &[u64]) -> bool {
         let put = self.put.load(Ordering::Relaxed);
         let used = put.wrapping_sub(self.taken.load(Ordering::Acquire)) as usize;
-        if WORDS - used < words.len() + 1 {
+        if WORDS - used < first.len() + words.len() + 1 {
             return false;
         }
-        let mut at = put;
         let head = stream << 32 | bytes as u64;
-        for word in core::iter::once(&head).chain(words) {
-            self.words[(at & MASK) as usize].store(*word, Ordering::Relaxed);
-            at = at.wrapping_add(1);
+        let mut at = put;
+        for piece in [&[head], first, words] {
+            for word in piece {
+                self.words[(at & MASK) as usize].store(*word, Ordering::Relaxed);
+                at = at.wrapping_add(1);
+            }
         }
         self.put.store(at, Ordering::Release);
         true

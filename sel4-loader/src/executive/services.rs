@@ -138,10 +138,15 @@ impl State {
         }
         let carried = received.info.length().saturating_sub(2) * 8;
         let length = (length as usize).min(carried).min(WRITE_MAX);
-        let mut words = [0u64; WRITE_MAX / 8];
         let used = length.div_ceil(8);
-        syscall::read_message(received, 2, &mut words[..used]);
-        if RINGS[index].put(stream, length, &words[..used]) {
+        // Two registers are the arguments; the bytes follow, in registers and in the buffer.
+        let near = &received.registers[2..][..used.min(2)];
+        let ring = &RINGS[index];
+        let put = syscall::with_message(|far| {
+            let far = &far[..used.saturating_sub(2).min(far.len())];
+            ring.put(stream, length, near, far)
+        });
+        if put == Some(true) {
             slot.answer(&[Status::Done as u64, length as u64]);
             self.output = true;
             self.wake_manager(now);

@@ -9,6 +9,9 @@ use sel4::sys;
 use sel4::syscall::{self, Received};
 use wasm_aot_schedule::Notice;
 
+/// Registers that a thread begins with, in the kernel's order: those up to RDI.
+const SET: u64 = 9;
+
 /// What a thread does when it gets the processor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Thread {
@@ -20,6 +23,15 @@ pub enum Thread {
     Ready,
     /// It goes on behind a call, with so many words of [`Slot::answer`].
     Answer(usize),
+}
+
+/// Who gets an answer as the executive goes to sleep.
+#[derive(Clone, Copy)]
+pub enum Answered {
+    Nobody,
+    Manager,
+    /// An app, with so many words.
+    App(usize, usize),
 }
 
 /// Why a blocked thread is blocked.
@@ -155,6 +167,13 @@ pub fn noticed(slots: &mut [Slot], notice: Notice) -> u64 {
             // The manager.
             return 1 << task.0;
         }
+        Notice::Ended(task) => {
+            let slot = &mut slots[usize::from(task.0)];
+            slot.mail = Some(Event::JobsDone {
+                app: slot.id(usize::from(task.0)),
+            });
+            return 1 << task.0;
+        }
         Notice::Missed(task, reaction) => (task, Why::Miss, reaction),
         Notice::Overrun(task, reaction) => (task, Why::Overrun, reaction),
         _ => return 0,
@@ -169,9 +188,9 @@ pub fn noticed(slots: &mut [Slot], notice: Notice) -> u64 {
 }
 
 impl State {
-    /// Makes the thread of `next` the only one that is runnable, answers who has called, and
-    /// waits.
-    pub(super) fn go_on(&mut self, caller: Caller, next: Option<usize>) -> Received {
+    /// Makes the thread of `next` the only one that is runnable, but for its own answer, which is
+    /// given as the executive goes to sleep.
+    pub(super) fn switch(&mut self, caller: Caller, next: Option<usize>) -> Answered {
         if let Some(before) = self.running
             && next != Some(before)
         {
@@ -182,10 +201,8 @@ impl State {
         if let Caller::App(index) = caller {
             let slot = &mut self.slots[index];
             match slot.thread {
-                Thread::Answer(count) if next == Some(index) => {
-                    slot.thread = Thread::Ready;
-                    self.running = Some(index);
-                    return syscall::reply_recv(self.endpoint, 0, &slot.answer[..count]);
+                Thread::Answer(count) if next == Some(index) && !slot.saved => {
+                    return Answered::App(index, count);
                 }
                 Thread::Answer(_) | Thread::Blocked if slot.awaits_answer() => {
                     let kept = sys::seL4_CNode_SaveCaller(ROOT, slot.reply, DEPTH);
@@ -199,8 +216,22 @@ impl State {
             self.run(index);
         }
         match caller {
-            Caller::Manager => syscall::reply_recv(self.endpoint, 0, &[]),
-            _ => syscall::recv(self.endpoint),
+            Caller::Manager => Answered::Manager,
+            _ => Answered::Nobody,
+        }
+    }
+
+    /// Answers, and waits for the next message.
+    pub(super) fn sleep(&mut self, answered: Answered) -> Received {
+        match answered {
+            Answered::App(index, count) => {
+                let slot = &mut self.slots[index];
+                slot.thread = Thread::Ready;
+                self.running = Some(index);
+                syscall::reply_recv(self.endpoint, 0, &slot.answer[..count])
+            }
+            Answered::Manager => syscall::reply_recv(self.endpoint, 0, &[]),
+            Answered::Nobody => syscall::recv(self.endpoint),
         }
     }
 
@@ -217,8 +248,8 @@ impl State {
                 if slot.first_run_ns == 0 {
                     slot.first_run_ns = self.clock.now();
                 }
-                let count = sys::seL4_UserContext::WORDS as u64;
-                let _ = sys::seL4_TCB_WriteRegisters(slot.tcb, 1, 0, count, &slot.registers);
+                let registers = &slot.registers;
+                let _ = sys::seL4_TCB_WriteRegisters(slot.tcb, 1, 0, SET, registers);
             }
             Thread::Answer(count) => {
                 slot.saved = false;

@@ -35,6 +35,6 @@ impl Clock {
     /// The time of a tick.
     pub fn at(&self, tick: u64) -> u64 {
         let ticks = tick.wrapping_sub(self.begin);
-        (u128::from(ticks) * u128::from(self.scale) >> 32) as u64
+        ((u128::from(ticks) * u128::from(self.scale)) >> 32) as u64
     }
 }

@@ -56,6 +56,11 @@ impl<const N: usize> Executive<N> {
             skipped += late;
             release += late * period;
         }
+        if release >= row.end_at {
+            self.halt(task);
+            notices(Notice::Ended(id));
+            return;
+        }
         row.refill_at = release.saturating_add(period);
         let throttled = core::mem::replace(&mut row.remaining, row.parameters.budget) == 0;
         let due = release.saturating_add(deadline);

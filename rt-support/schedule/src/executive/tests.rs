@@ -2,6 +2,7 @@
 //! What each call and each event does. Times are in units that are easy to read, not realistic.
 
 mod entries;
+mod handover;
 mod properties;
 mod reactions;
 mod servers;

@@ -155,7 +155,7 @@ impl Model {
                 Skipped(id) => (id, |of| &mut of.skips),
                 Missed(id, _) => (id, |of| &mut of.misses),
                 Overrun(id, _) => (id, |of| &mut of.overruns),
-                Woken(_) | Replenished(_) => return,
+                Woken(_) | Replenished(_) | Ended(_) => return,
             };
             *count(known.get_mut(&id.0).unwrap()) += 1;
         });
