@@ -16,9 +16,9 @@
 //! | `libsel4/include/sel4/**` | the headers of libsel4 |
 //! | `libsel4/include/kernel/gen_config.json` | every option of [`CONFIGURATION`] and its value |
 //!
-//! # The three patches
+//! # The four patches
 //!
-//! Release 5.0.0 of the 64-bit kernel has three errors, repaired on the way ([`PATCHES`]):
+//! Release 5.0.0 of the 64-bit kernel has four errors, repaired on the way ([`PATCHES`]):
 //!
 //! 1. `KERNEL_STACK_ALIGNMENT` is 16. The trap entry finds the bottom of the kernel's stack by
 //!    rounding the stack pointer down to the stack's size, which is right only for a stack aligned
@@ -29,6 +29,10 @@
 //! 3. Deleting a capability to a mapped frame unmaps it only if it is the last capability to that
 //!    frame. Each one has a mapping of its own, so the mappings of deleted copies stay: whoever
 //!    had one keeps the memory.
+//! 4. A thread that is resumed goes on at its `FaultIP`. That of a thread whose call was answered, and
+//!    that has not run since, is the call's instruction: suspended and resumed it makes the call
+//!    again, with the answer as its message. Later releases note where a running thread goes on
+//!    when it is suspended.
 
 mod source;
 

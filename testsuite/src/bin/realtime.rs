@@ -176,19 +176,18 @@ fn faults(table: &mut Table, apps: &[AppSpec], seconds: u64) -> Result<()> {
         hostile.len()
     );
     promises(table, &run, apps.len());
-    let says = |part: &str| {
-        let traps = run.traps.values().flatten();
-        traps.filter(|trap| trap.contains(part)).count() as u64
-    };
-    let _ = &says;
-    let ended = hostile
-        .iter()
-        .filter(|h| run.exit_codes.get(&h.name) == Some(&h.exit));
-    table.exactly(
-        "  of them ended as expected",
-        hostile.len() as u64,
-        ended.count() as u64,
-    );
+    let is_wrong = |h: &&hostile::Hostile| run.exit_codes.get(&h.name) != Some(&h.exit);
+    let wrong: Vec<_> = hostile.iter().filter(is_wrong).collect();
+    for app in &wrong {
+        let code = run.exit_codes.get(&app.name);
+        let said = run.traps.get(&app.name);
+        println!(
+            "  {}: exit code {code:?} instead of {}, {said:?}",
+            app.name, app.exit
+        );
+    }
+    let right = (hostile.len() - wrong.len()) as u64;
+    table.exactly("  of them ended as expected", hostile.len() as u64, right);
     Ok(())
 }
 

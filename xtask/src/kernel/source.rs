@@ -80,6 +80,13 @@ pub const PATCHES: &[Patch] = &[
         from: "        if (final && cap_frame_cap_get_capFMappedASID(cap)) {\n",
         to: "        if (cap_frame_cap_get_capFMappedASID(cap)) {\n",
     },
+    Patch {
+        file: "src/kernel/thread.c",
+        from: "suspend(tcb_t *target)\n{\n    cancelIPC(target);\n",
+        to: "suspend(tcb_t *target)\n{\n    cancelIPC(target);\n    \
+             if (thread_state_get_tsType(target->tcbState) == ThreadState_Running) {\n        \
+             setRegister(target, FaultIP, getRegister(target, NextIP));\n    }\n",
+    },
 ];
 
 /// Folders of C sources for this architecture and platform, and the files in each, as the
