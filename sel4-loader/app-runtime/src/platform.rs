@@ -223,7 +223,8 @@ impl Platform for App {
 
     fn commit(&self, address: u64, bytes: u64) -> bool {
         let flags = self.startup().map_or(0, |startup| startup.page.flags);
-        flags & flags::MAPPED != 0 || call::grow(address, bytes)
+        let mapped = flags & flags::MAPPED != 0 && address >= space::HEAP;
+        mapped || call::grow(address, bytes)
     }
 
     fn gc_heap(&self) -> Option<Range<u64>> {

@@ -75,7 +75,8 @@ pub mod flags {
     pub const TERMINAL: u32 = 8;
     /// When the app has begun it says so, and is told what to call: every period, its job.
     pub const RESIDENT: u32 = 64;
-    /// All that memories and tables may become is accessible.
+    /// All that the heap and files may become is accessible. What memories and tables grow by is
+    /// asked for: code relies on faults behind the end of a memory.
     pub const MAPPED: u32 = 128;
 }
 

@@ -59,10 +59,6 @@ pub fn compose<'a>(
 
     let trapping = app.flags & app_flags::UNKNOWN_IMPORTS_TRAP != 0;
     let mut space = Space::new(account, vspace, stack_size, trapping);
-    let eager = is_eager(contract);
-    if eager {
-        space.set_eager();
-    }
     space.times.space_ns = between(begun..clock.now());
     for module in app.modules() {
         let index = space.load(&mut loader.tools(), module.object)?;
@@ -86,7 +82,7 @@ pub fn compose<'a>(
         true => job(loader, &space, app, contract.entry)?,
         false => 0,
     };
-    let mapped = eager && space.map_all(&mut loader.memory)?;
+    let mapped = is_eager(contract) && space.map_all(&mut loader.memory)?;
     let placed = clock.now();
     start_pages(loader, &space, app, (heap, files), (periodic, mapped))?;
     let tcb = thread(loader, owner, vspace, id).map_err(lacking("its thread"))?;
@@ -154,8 +150,8 @@ fn job<'a>(
     space.export(&loader.peek, program, export).ok_or(missing)
 }
 
-/// Whether all that memories and tables may become is mapped: where the contract wants that and says
-/// how much that is.
+/// Whether all that tables, the heap and files may become is mapped: where the contract wants that
+/// and says how much that is.
 fn is_eager(contract: &Contract<'_>) -> bool {
     let eager = contract.mapping == Mapping::Eager && contract.class != Class::Background;
     eager && contract.memory_max_bytes > 0

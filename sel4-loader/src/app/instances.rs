@@ -71,8 +71,6 @@ pub struct Space<'a> {
     end: u64,
     /// Imported functions that nobody provides trap when called.
     trapping: bool,
-    /// Memories and tables are mapped by [`Space::map_all`], not when their object is loaded.
-    eager: bool,
     /// What loading has taken.
     pub times: Times,
 }
@@ -90,15 +88,8 @@ impl<'a> Space<'a> {
             next_image: space::OBJECT,
             end: below_stack.min(space::OBJECT_END),
             trapping,
-            eager: false,
             times: Times::default(),
         }
-    }
-
-    /// Nothing is mapped of memories and tables until [`Self::map_all`]: then they begin with large
-    /// pages.
-    pub fn set_eager(&mut self) {
-        self.eager = true;
     }
 
     /// The object of an instance.
@@ -217,16 +208,18 @@ impl<'a> Space<'a> {
     }
 
     /// Maps all regions up to their limits, if the app may have that much; tells whether it did.
+    /// But for memories: code relies on faults behind what they have, so they grow only by request.
     pub fn map_all(&mut self, memory: &mut Memory) -> Result<bool, AppError<'a>> {
         let (owner, vspace) = (self.owner(), self.vspace);
+        let budget = memory.budget(self.account);
         let regions = self.plan.since_mut(0);
-        let missing = |r: &Growable| r.limit.saturating_sub(r.mapped);
-        let total = regions.iter().map(missing).fold(0, u64::saturating_add);
-        if total > memory.budget(self.account) {
-            self.map_initial(memory, 0)?;
+        let fixed = |r: &&mut Growable| !matches!(r.origin, Origin::Memory(_));
+        let missing = |r: &mut Growable| r.limit.saturating_sub(r.mapped);
+        let total = regions.iter_mut().filter(fixed).map(missing);
+        if total.fold(0, u64::saturating_add) > budget {
             return Ok(false);
         }
-        for region in regions {
+        for region in regions.iter_mut().filter(fixed) {
             let end = region.base + region.limit;
             serve::extend(memory, owner, vspace, region, end).map_err(lacking("its memory"))?;
         }
@@ -265,8 +258,11 @@ impl<'a> Space<'a> {
         let parsed = clock.now();
         let (frame, copy_ns) = self.image(tools, &object, address, first)?;
         self.next_image = address + total;
-        if !self.eager {
-            self.map_initial(tools.memory, first)?;
+        let owner = self.owner();
+        for region in self.plan.since_mut(first) {
+            let initial = region.base + region.initial;
+            serve::extend(tools.memory, owner, self.vspace, region, initial)
+                .map_err(lacking("its initial memory"))?;
         }
         let times = &mut self.times;
         times.parse_ns += between(begun..parsed);
@@ -278,17 +274,6 @@ impl<'a> Space<'a> {
             frame,
         });
         Ok(self.loaded.len() - 1)
-    }
-
-    /// Maps what memories and tables have at the start, of the regions from an index on.
-    fn map_initial(&mut self, memory: &mut Memory, first: usize) -> Result<(), AppError<'a>> {
-        let owner = self.owner();
-        for region in self.plan.since_mut(first) {
-            let initial = region.base + region.initial;
-            serve::extend(memory, owner, self.vspace, region, initial)
-                .map_err(lacking("its initial memory"))?;
-        }
-        Ok(())
     }
 
     fn check_imports(&self, tools: &Tools<'_>, object: &Object<'a>) -> Result<(), AppError<'a>> {
