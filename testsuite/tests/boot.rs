@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! `wasm-aot boot`: what people and programs see of a machine, and its exit status.
 
+use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use std::process::Output;
@@ -15,6 +16,12 @@ fn wasm_aot(arguments: &[&str]) -> Output {
 fn boot(arguments: &[&str]) -> Output {
     let options = ["boot", "--icount", "--timeout", "120"];
     wasm_aot(&[&options[..], arguments].concat())
+}
+
+/// A sample with its manifest.
+fn sample(name: &str) -> String {
+    let file = |kind| case::app(&format!("realtime/{name}.{kind}"));
+    format!("{}@{}", file("wat").display(), file("toml").display())
 }
 
 /// A module that writes two lines, the second without its end.
@@ -101,4 +108,37 @@ fn traps_refusals_and_exit_codes_are_failures() {
                     import-unknown.wat: refused";
     assert_eq!(last, expected);
     assert!(lines(&output.stdout).contains(&"speaker.wat        | two 2".to_owned()));
+}
+
+#[test]
+fn contracts_are_kept_and_reported() {
+    let apps = ["control", "filter", "spin", "trap"].map(sample);
+    let apps: Vec<_> = apps.iter().map(String::as_str).collect();
+    let run = || {
+        let output = boot(&[&["--json", "--for", "1050 ms"][..], &apps].concat());
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let found = run();
+    assert_eq!(found["finished"], true);
+    let [control, filter, spin, trap] = [0, 1, 2, 3].map(|index| &found["apps"][index]);
+    for (app, least) in [(control, 1000), (filter, 200)] {
+        let report = &app["report"];
+        assert_eq!(app["problems"], Value::Array(Vec::new()), "{app}");
+        assert!(report["releases"].as_u64().unwrap() >= least, "{report}");
+        assert_eq!(report["misses"], 0);
+        let response = &report["response"];
+        assert!(response["p50_ns"].as_u64() <= response["max_ns"].as_u64());
+        assert!(response["max_ns"].as_u64() <= report["deadline_ns"].as_u64());
+    }
+    // It tests itself: what it writes shows that no step was lost.
+    assert_eq!(control["stdout"]["text"], "control: 1000 jobs done\n");
+    let count = |app: &Value, field: &str| app["report"][field].as_u64().unwrap();
+    assert!(count(spin, "overruns") >= 95, "{spin}");
+    assert_eq!(count(spin, "completions"), 0);
+    assert!(count(trap, "traps") >= 95, "{trap}");
+    assert_eq!(trap["traps"].as_array().unwrap().len(), 3);
+    assert_eq!(trap["trap_count"], count(trap, "traps"));
+    // Time is counted in instructions: the same again.
+    assert_eq!(run()["apps"], found["apps"]);
 }
