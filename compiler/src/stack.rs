@@ -169,8 +169,11 @@ impl Builder<'_> {
     /// The calls of a piece of code.
     fn calls(&self, code: &Code) -> impl Iterator<Item = Edge> {
         let by_name = code.relocations.iter().filter_map(|relocation| {
-            let Target::Symbol(symbol) = relocation.target else {
-                return None;
+            let symbol = match relocation.target {
+                // For code of other objects only: all references of this one have what else is
+                // called.
+                Target::Symbol(Symbol::CodeAdapter(_)) | Target::Here(_) => return None,
+                Target::Symbol(symbol) => symbol,
             };
             let tail = code.leads.tail.binary_search(&symbol).is_ok();
             let to = self.symbol(symbol)?;

@@ -132,6 +132,7 @@ impl Shared {
 
     fn run(&self, script: &Script, build: Build) -> Result<(), Failed> {
         let mut engine = self.engine(build.machine).clone();
+        engine.arguments.push("--check-stack".into());
         if build.stress {
             engine.arguments.push("--gc-stress".into());
         }

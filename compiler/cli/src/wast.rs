@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 use std::time::Duration;
 use wasm_aot_linux::script::{Threads, Work};
-use wasm_aot_linux::{Errno, World, WorldOptions};
+use wasm_aot_linux::{Errno, StackCheck, World, WorldOptions};
 use wasm_aot_script::Sink;
 use wasm_aot_script::run::Closed;
 
@@ -51,6 +51,9 @@ pub struct Arguments {
     /// Collect at every allocation in the heap, to find defects of the collector.
     #[arg(long, hide = true)]
     gc_stress: bool,
+    /// Compare what every call takes of the stack with the bound in its object.
+    #[arg(long, hide = true)]
+    check_stack: bool,
     /// One line of JSON a file.
     #[arg(long)]
     json: bool,
@@ -117,7 +120,9 @@ fn engine(arguments: &Arguments) -> Result<Engine> {
         None => {
             let this = std::env::current_exe().context("cannot find this program's own file")?;
             let stress = arguments.gc_stress.then(|| GC_STRESS.into());
-            (this, iter::once(ENGINE.into()).chain(stress).collect())
+            let check = arguments.check_stack.then(|| CHECK_STACK.into());
+            let options = stress.into_iter().chain(check);
+            (this, iter::once(ENGINE.into()).chain(options).collect())
         }
     };
     Ok(Engine {
@@ -176,12 +181,19 @@ fn json_failure(failure: &Failure) -> JsonFailure<'_> {
 /// The option of [`ENGINE`] that makes every allocation collect.
 const GC_STRESS: &str = "--gc-stress";
 
+/// And that which compares what calls take of the stack with their bounds.
+const CHECK_STACK: &str = "--check-stack";
+
 /// Options of the hidden command.
 #[derive(Args)]
 pub struct EngineArguments {
     /// Collect at every allocation in the heap.
     #[arg(long)]
     gc_stress: bool,
+    /// Compare what every call takes of the stack with the bound in its object: it must not be
+    /// more, or must be `exactly` that.
+    #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, value_parser = ["at-most", "exactly"], default_missing_value = "at-most")]
+    check_stack: Option<String>,
 }
 
 /// The name of the hidden command that runs one binary script.
@@ -241,6 +253,11 @@ pub fn run_engine(arguments: &EngineArguments) -> Result<ExitCode> {
     let script = files::read(Path::new("-"))?;
     let mut options = WorldOptions::default();
     options.heap.stress = arguments.gc_stress;
+    options.check_stack = match arguments.check_stack.as_deref() {
+        None => StackCheck::Off,
+        Some("exactly") => StackCheck::Exactly,
+        Some(_) => StackCheck::AtMost,
+    };
     std::thread::scope(|scope| {
         let mut threads = Scoped {
             scope,

@@ -19,7 +19,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 use threads::Cloned;
-use wasm_aot_linux::{WorldOptions, calls::exit_group, map, script};
+use wasm_aot_linux::{StackCheck, WorldOptions, calls::exit_group, map, script};
 use wasm_aot_script::Sink;
 use wasm_aot_script::run::Closed;
 
@@ -35,8 +35,11 @@ fn main(arguments: impl Iterator<Item = &'static [u8]>) -> ! {
     for argument in arguments {
         match argument {
             b"--gc-stress" => options.heap.stress = true,
+            b"--check-stack" => options.check_stack = StackCheck::AtMost,
+            b"--check-stack=exactly" => options.check_stack = StackCheck::Exactly,
             other => fail(&format_args!(
-                "unknown argument `{}`; there is `--gc-stress`: collect at every allocation",
+                "unknown argument `{}`; there are `--gc-stress`: collect at every allocation, and \
+                 `--check-stack[=exactly]`: compare what calls take of the stack with their bounds",
                 other.escape_ascii()
             )),
         }

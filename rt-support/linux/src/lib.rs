@@ -48,4 +48,4 @@ pub use arch::auxiliary;
 pub use arch::has_feature;
 pub use run::{Code, StackArea, Stopped};
 pub use rustix::io::Errno;
-pub use world::{Error, Function, InstanceId, LoadOptions, World, WorldOptions};
+pub use world::{Error, Function, InstanceId, LoadOptions, StackCheck, World, WorldOptions};

@@ -23,6 +23,13 @@ pub enum Stopped<'a> {
     Trap(TrapReport<'a>),
     /// The program ended itself with this exit code.
     Exit(u32),
+    /// It took another amount of stack than its object says, where that is checked: a defect.
+    Stack {
+        /// Bytes that it took.
+        used: u64,
+        /// Bytes that the object says.
+        bound: u64,
+    },
     /// It was not entered at all: the system gives no memory for the signal handler's stack.
     Lacking(Errno),
 }
@@ -32,6 +39,11 @@ impl fmt::Display for Stopped<'_> {
         match self {
             Self::Trap(report) => report.fmt(f),
             Self::Exit(code) => write!(f, "exit with code {code}"),
+            Self::Stack { used, bound } => write!(
+                f,
+                "a defect of wasm-aot: {used} bytes of stack were used, and the object's bound is \
+                 {bound}"
+            ),
             Self::Lacking(Errno::BUSY) => f.write_str(
                 "another thread uses the place of a memory that is needed; build the object with \
                  `--memory-base relocate`",
@@ -60,7 +72,13 @@ pub struct StackArea {
     address: u64,
     /// Bytes of the stack itself.
     bytes: u64,
+    /// Bytes below the top that are painted, and of these, at the top, those that no longer are.
+    painted: u64,
+    spoiled: u64,
 }
+
+/// What the stack is painted with.
+const PAINT: u64 = 0xa5c3_965a_3c69_f00d;
 
 impl StackArea {
     /// A stack of this many bytes, rounded up to pages.
@@ -73,7 +91,12 @@ impl StackArea {
             .filter(|bytes| *bytes <= 1 << 46)
             .ok_or(Errno::NOMEM)?;
         let address = map::reserve(0, GUARD + bytes)?;
-        let area = Self { address, bytes };
+        let area = Self {
+            address,
+            bytes,
+            painted: 0,
+            spoiled: 0,
+        };
         // SAFETY: inside the reservation.
         unsafe { map::commit(address + GUARD, bytes) }?;
         Ok(area)
@@ -81,6 +104,36 @@ impl StackArea {
 
     fn top(&self) -> u64 {
         self.address + GUARD + self.bytes
+    }
+
+    /// Fills so many bytes below the top, or all, so that what has been used can be told.
+    pub fn paint(&mut self, bytes: u64) {
+        let bytes = bytes.min(self.bytes).next_multiple_of(16);
+        let [new, known] = [bytes.max(self.painted), self.painted];
+        for range in [known..new, 0..self.spoiled] {
+            let words = (range.end - range.start) as usize / 8;
+            let start = (self.top() - range.end) as usize;
+            let start: *mut u64 = ptr::with_exposed_provenance_mut(start);
+            // SAFETY: inside the stack, on which nothing runs while it is exclusively borrowed.
+            let words = unsafe { core::slice::from_raw_parts_mut(start, words) };
+            words.fill(PAINT);
+        }
+        (self.painted, self.spoiled) = (new, 0);
+    }
+
+    /// Bytes that the last call has used since it was painted, as far as it was.
+    pub fn used(&mut self) -> u64 {
+        let start: *const u64 = ptr::with_exposed_provenance((self.top() - self.painted) as usize);
+        // SAFETY: as above.
+        let words = unsafe { core::slice::from_raw_parts(start, self.painted as usize / 8) };
+        let unused = words.iter().take_while(|&&word| word == PAINT).count() as u64;
+        self.spoiled = self.painted - unused * 8;
+        self.spoiled.saturating_sub(arch::ENTERED)
+    }
+
+    /// Tells that somebody uses it and nobody will ask how much.
+    pub fn spoil(&mut self) {
+        self.spoiled = self.painted;
     }
 
     fn ranges(&self) -> Stack {

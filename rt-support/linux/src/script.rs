@@ -221,6 +221,7 @@ enum Message<'a> {
     Error(Error<'a>),
     Report(TrapReport<'a>),
     Exit(u32),
+    Stack { used: u64, bound: u64 },
     Lacking(Errno),
 }
 
@@ -231,6 +232,7 @@ impl fmt::Display for Message<'_> {
             Self::Error(error) => error.fmt(f),
             Self::Report(report) => report.fmt(f),
             Self::Exit(code) => write!(f, "the program ended itself with code {code}"),
+            &Self::Stack { used, bound } => Stopped::Stack { used, bound }.fmt(f),
             Self::Lacking(errno) => write!(f, "no memory to run anything: {errno}"),
         }
     }
@@ -260,6 +262,7 @@ fn stopped(stopped: Stopped<'_>) -> Stop<Message<'_>> {
             None => Stop::Refused(Message::Report(report)),
         },
         Stopped::Exit(code) => Stop::Refused(Message::Exit(code)),
+        Stopped::Stack { used, bound } => Stop::Refused(Message::Stack { used, bound }),
         Stopped::Lacking(Errno::BUSY) => {
             refused("another thread uses the place of a memory that is needed: relocate it")
         }

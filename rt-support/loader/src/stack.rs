@@ -144,8 +144,11 @@ impl<'a> Object<'a> {
         Ok(bound)
     }
 
-    /// Bytes of stack that any of the object's functions takes.
-    fn deepest_function(&self, outside: u64) -> Result<u64, Unbounded<'a>> {
+    /// Bytes of stack that any of the object's functions takes, whoever calls it.
+    ///
+    /// # Errors
+    /// Where one has no bound.
+    pub fn deepest_bound(&self, outside: u64) -> Result<u64, Unbounded<'a>> {
         let functions = self.meta().functions().iter();
         let mut bounds = functions.map(|function| self.function_bound(function, outside));
         bounds.try_fold(outside, |deepest, bound| Ok(deepest.max(bound?)))
@@ -197,7 +200,7 @@ pub fn program_bound<'o, 'a: 'o>(
     for (index, object) in objects.enumerate() {
         bound = bound.max(object.instance_bound(exports, outside)?);
         if index < last {
-            outside = object.deepest_function(outside)?;
+            outside = object.deepest_bound(outside)?;
         }
     }
     Ok(bound)

@@ -18,7 +18,7 @@ use std::os::fd::{AsFd, IntoRawFd, RawFd};
 use std::process::ExitCode;
 use wasm_aot_linux::files::probe;
 use wasm_aot_linux::platform::{HeapOptions, Program};
-use wasm_aot_linux::{Error, InstanceId, LoadOptions, Stopped, World, WorldOptions};
+use wasm_aot_linux::{Error, InstanceId, LoadOptions, StackCheck, Stopped, World, WorldOptions};
 use wasm_aot_runtime::heap;
 use wasm_aot_runtime::values::{self, Results};
 
@@ -114,6 +114,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             bytes: arguments.compiler.gc_heap,
             stress: arguments.gc_stress,
         },
+        check_stack: StackCheck::Off,
     };
     let mut world = World::new(&options).map_err(|error| anyhow!("{error}"))?;
     world.begin(&given);

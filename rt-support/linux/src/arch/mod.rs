@@ -56,3 +56,7 @@ pub(crate) mod signal {
     pub const FPE: c_int = 8;
     pub const SEGV: c_int = 11;
 }
+
+/// Bytes that [`enter`] itself keeps at the top of the stack that it changes to, on every
+/// architecture.
+pub const ENTERED: u64 = 16;

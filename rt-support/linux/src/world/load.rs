@@ -36,6 +36,8 @@ struct Made {
     bases: List<u64>,
     /// Its own memories at constant addresses.
     constant: List<Memory>,
+    /// See [`Loaded::outside`].
+    outside: Option<u64>,
 }
 
 impl<'a> World<'a> {
@@ -63,10 +65,15 @@ impl<'a> World<'a> {
             regions: self.regions.len(),
             bases: List::new(),
             constant: List::new(),
+            outside: None,
         };
-        let loaded = self
-            .link(new, &object, options)
-            .and_then(|()| self.place(new, object, options, &mut made));
+        let loaded = match self.link(new, &object, options) {
+            Ok(outside) => {
+                made.outside = outside;
+                self.place(new, object, options, &mut made)
+            }
+            Err(error) => Err(error),
+        };
         if loaded.is_err() {
             self.places.forget(new);
             for region in self.regions.iter().skip(made.regions) {
@@ -80,13 +87,13 @@ impl<'a> World<'a> {
         loaded
     }
 
-    /// Checks the imports, and notes whose code may run whose.
+    /// Checks the imports, and notes whose code may run whose. Gives [`Loaded::outside`].
     fn link(
         &mut self,
         new: u32,
         object: &Object<'a>,
         options: &LoadOptions,
-    ) -> Result<(), Error<'a>> {
+    ) -> Result<Option<u64>, Error<'a>> {
         let mut links = List::new();
         let linker = Linker::new(object, self);
         let mut full = Ok(());
@@ -116,7 +123,7 @@ impl<'a> World<'a> {
         for &(other, mutual) in links.iter() {
             self.places.link(new, other, mutual).map_err(Error::lists)?;
         }
-        Ok(())
+        Ok(self.outside(object, &links))
     }
 
     /// Checks an import that no instance provides.
@@ -200,7 +207,11 @@ impl<'a> World<'a> {
         let before = |&index: &u32| self.instances[index as usize].address < address;
         let position = self.order.partition_point(before);
         self.order.insert(position, new).map_err(Error::lists)?;
-        let loaded = Loaded { object, address };
+        let loaded = Loaded {
+            object,
+            address,
+            outside: made.outside,
+        };
         self.instances.push(loaded).map_err(Error::lists)?;
         Ok(InstanceId(new))
     }

@@ -16,12 +16,14 @@
 //!
 //! Each thread that runs compiled code has a world of its own ([`World::fork`]).
 
+mod bound;
 mod error;
 mod load;
 mod places;
 mod threads;
 mod thunks;
 
+pub use bound::StackCheck;
 pub use error::Error;
 pub use load::LoadOptions;
 
@@ -49,6 +51,8 @@ pub struct WorldOptions {
     pub stack_bytes: u64,
     /// The heap of structures, arrays and exceptions.
     pub heap: HeapOptions,
+    /// Whether calls are compared with the bounds that their objects have for the stack.
+    pub check_stack: StackCheck,
 }
 
 impl Default for WorldOptions {
@@ -56,6 +60,7 @@ impl Default for WorldOptions {
         Self {
             stack_bytes: 1 << 20,
             heap: HeapOptions::default(),
+            check_stack: StackCheck::Off,
         }
     }
 }
@@ -92,6 +97,8 @@ struct Loaded<'a> {
     object: Object<'a>,
     /// Of the image.
     address: u64,
+    /// What functions outside it take of the stack, where that is compared and has a bound.
+    outside: Option<u64>,
 }
 
 /// A range of address space that belongs to the world.
@@ -106,6 +113,7 @@ pub struct World<'a> {
     /// `None` in a world for another thread.
     claim: Option<Claim>,
     stack: StackArea,
+    check: StackCheck,
     /// Instances that came with [`World::fork`].
     shared: usize,
     instances: List<Loaded<'a>>,
@@ -128,6 +136,7 @@ impl<'a> World<'a> {
         Ok(Self {
             claim: Some(claim),
             stack: stack(options)?,
+            check: options.check_stack,
             shared: 0,
             instances: List::new(),
             order: List::new(),
@@ -265,7 +274,9 @@ impl<'a> World<'a> {
     }
 
     fn instance(&self, index: usize) -> Instance<'_, 'a> {
-        let Loaded { object, address } = &self.instances[index];
+        let Loaded {
+            object, address, ..
+        } = &self.instances[index];
         Instance {
             object,
             address: *address,
@@ -290,6 +301,8 @@ impl<'a> World<'a> {
         // SAFETY: the world is exclusively borrowed: nothing runs, and nobody holds a reference
         // into a memory.
         unsafe { self.places.bring(id.0) }.map_err(Stopped::Lacking)?;
+        let [callee, _] = arguments;
+        let expected = self.expect(id, function, callee);
         let Self {
             stack,
             instances,
@@ -299,7 +312,11 @@ impl<'a> World<'a> {
         let text = Text { instances, order };
         // SAFETY: the address is that of a trampoline or of an initialisation in a loaded object,
         // which take these arguments.
-        unsafe { run::call(&text, stack, function, arguments) }
+        let result = unsafe { run::call(&text, stack, function, arguments) };
+        if let Some(expected) = expected {
+            self.compare(&expected)?;
+        }
+        result
     }
 }
 

@@ -8,7 +8,7 @@
 //! that until all threads are back.
 
 use super::places::Places;
-use super::{Error, InstanceId, Loaded, World, WorldOptions, stack};
+use super::{Error, InstanceId, Loaded, StackCheck, World, WorldOptions, stack};
 use crate::list::List;
 use rustix::io::Errno;
 
@@ -44,6 +44,7 @@ impl<'a> World<'a> {
             let copy = Loaded {
                 object: loaded.object.clone(),
                 address: loaded.address,
+                outside: None,
             };
             instances.push(copy).map_err(Error::lists)?;
         }
@@ -54,6 +55,7 @@ impl<'a> World<'a> {
         let world = Self {
             claim: None,
             stack: stack(options)?,
+            check: StackCheck::Off,
             shared: instances.len(),
             instances,
             order,
@@ -83,6 +85,7 @@ impl<'a> World<'a> {
             let copy = Loaded {
                 object: loaded.object.clone(),
                 address: loaded.address,
+                outside: None,
             };
             let before = |&index: &u32| self.instances[index as usize].address < copy.address;
             let position = self.order.partition_point(before);

@@ -81,3 +81,83 @@ fn references_between_instances_have_no_bound() {
     let none = Err(Unbounded::References { module });
     assert_eq!(program_bound([&b, &a].into_iter(), &["f"]), none);
 }
+
+/// Functions whose calls are all made, each with another frame, in every kind of call.
+const CHAINS: &str = r#"(module
+    (type $many (func (param i64 i64 i64 i64 i64 i64 i64 i64 i64 i64) (result i64)))
+    (table $fixed 2 2 funcref) (elem (table $fixed) (i32.const 0) func $leaf $many)
+    (table $written 1 1 funcref)
+    (func $leaf (param i64) (result i64) (i64.mul (local.get 0) (i64.const 3)))
+    (func $many (type $many)
+        (i64.add (call $leaf (local.get 8)) (call $leaf (local.get 9))))
+    (func $set (table.set $written (i32.const 0) (ref.func $many)))
+    (start $set)
+    (func (export "by_table") (param i64) (result i64)
+        (call_indirect $fixed (type $many) (i64.const 1) (i64.const 2) (i64.const 3) (i64.const 4)
+            (i64.const 5) (i64.const 6) (i64.const 7) (i64.const 8) (i64.const 9) (i64.const 10)
+            (i32.wrap_i64 (local.get 0))))
+    (func (export "by_type") (param i64) (result i64)
+        (call_indirect $written (type $many) (i64.const 1) (i64.const 2) (i64.const 3)
+            (i64.const 4) (i64.const 5) (i64.const 6) (i64.const 7) (i64.const 8) (i64.const 9)
+            (i64.const 10) (i32.wrap_i64 (local.get 0)))))"#;
+
+fn checked<'a>(check: StackCheck) -> World<'a> {
+    World::new(&WorldOptions {
+        check_stack: check,
+        ..WorldOptions::default()
+    })
+    .unwrap()
+}
+
+#[test]
+fn calls_take_exactly_what_their_objects_say() {
+    let _turn = turn();
+    let object = object("a", CHAINS);
+    let mut world = checked(StackCheck::Exactly);
+    let id = add(&mut world, "a", &object);
+    assert_eq!(call(&mut world, id, "by_table", 1).unwrap(), 57);
+    assert_eq!(call(&mut world, id, "by_type", 0).unwrap(), 57);
+    // What traps on the way has taken less.
+    let early = call(&mut world, id, "by_table", 5).unwrap_err();
+    assert!(
+        matches!(early, Stopped::Stack { used, bound } if used < bound),
+        "{early}"
+    );
+}
+
+#[test]
+fn an_object_that_says_too_little_is_noticed() {
+    let _turn = turn();
+    let mut bytes = object("a", CHAINS);
+    let original = bytes.clone();
+    let object = Object::parse(&original).unwrap();
+    let bound = object.stack_bound("a.by_type").unwrap() as u32;
+    let meta = object.meta();
+    let symbol = object.symbol("a.by_type").unwrap() as u32;
+    let record = meta.function_at(symbol).unwrap();
+    let position = (std::ptr::from_ref(record).addr() - original.as_ptr().addr())
+        + size_of_val(record)
+        - size_of_val(&record.stack);
+    bytes[position..position + 4].copy_from_slice(&(bound - 8).to_le_bytes());
+    let mut world = checked(StackCheck::AtMost);
+    let id = add(&mut world, "a", &bytes);
+    assert_eq!(call(&mut world, id, "by_table", 1).unwrap(), 57);
+    let deeper = call(&mut world, id, "by_type", 0).unwrap_err();
+    assert!(
+        matches!(deeper, Stopped::Stack { used, bound } if used == bound + 8),
+        "{deeper}"
+    );
+}
+
+#[test]
+fn another_instance_counts_with_what_its_object_says() {
+    let _turn = turn();
+    let (library, program) = (object("library", LIBRARY), object("program", PROGRAM));
+    let mut world = checked(StackCheck::AtMost);
+    add(&mut world, "library", &library);
+    let id = add(&mut world, "program", &program);
+    assert_eq!(call(&mut world, id, "tick", 4).unwrap(), 11);
+    // Recursive: there is nothing to compare with.
+    assert_eq!(call(&mut world, id, "fib", 0).unwrap(), 1);
+    assert!(world.check != StackCheck::Off);
+}
