@@ -248,7 +248,7 @@ impl Builder<'_> {
                     to: self.places.open + u32::from(convention == Convention::Tail),
                     tail: false,
                 };
-                let open = (!self.plan.types[ty as usize].is_final).then_some(open);
+                let open = self.plan.types[ty as usize].supertype.map(|_| open);
                 graph.add(self.through(isa, ty, convention), calls.chain(open));
             }
         }

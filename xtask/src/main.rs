@@ -19,6 +19,7 @@ mod programs;
 mod realtime;
 mod sel4;
 mod spec;
+mod stack;
 mod tests;
 mod wasi;
 mod wasmtime;
@@ -26,6 +27,7 @@ mod workspace;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use workspace::Workspace;
 
@@ -48,6 +50,14 @@ enum Task {
     Build,
     /// Build the guest's agent, one static file.
     Agent,
+    /// Find out how much stack the app runtime takes that was built (`build` does, too).
+    Stack {
+        /// The app runtime.
+        #[arg(
+            default_value = "target/sel4-build/x86_64-unknown-linux-gnu/release/sel4-app-runtime"
+        )]
+        runtime: PathBuf,
+    },
     /// Build the engine that runs test scripts, and set up what that takes.
     Engine {
         /// Only for this architecture (x86_64, aarch64, riscv64); may be repeated.
@@ -133,6 +143,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Kernel => artifacts::kernel(&workspace)?,
         Task::Build => artifacts::build(&workspace)?,
         Task::Agent => artifacts::agent(&workspace)?,
+        Task::Stack { runtime } => stack::check(&workspace.path("").join(runtime))?,
         Task::Engine { targets } => engine::build(&workspace, &targets)?,
         Task::Demo { app } => return demo(&workspace, &app),
         Task::Test { filter } => tests::run(&workspace, &filter)?,

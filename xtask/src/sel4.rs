@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! Builds the programs that run on seL4, and puts them where the command finds them.
 
-use crate::kernel;
+use crate::{kernel, stack};
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,6 +21,7 @@ pub fn build_loader(workspace: &Path, share_dir: &Path) -> Result<()> {
     let prefix = workspace.join(kernel::PREFIX);
     kernel::build(workspace, &prefix)?;
     let runtime = cargo(workspace, &prefix, "sel4-app-runtime", None)?;
+    stack::check(&runtime)?;
     let loader = cargo(workspace, &prefix, "sel4-loader", Some(&runtime))?;
 
     let folder = share_dir.join("sel4");
