@@ -180,9 +180,9 @@ fn chain(random: &mut impl FnMut(usize) -> usize, tail: bool) -> String {
     }
     for (index, (callee_params, own)) in functions.iter().enumerate() {
         let text = |types: &[&str]| types.join(" ");
-        let _ = write!(
+        let _ = writeln!(
             module,
-            "(func $f{index} {} (param {}) (result {})\n",
+            "(func $f{index} {} (param {}) (result {})",
             if index == 0 { "(export \"f\")" } else { "" },
             text(&params),
             text(&results)
@@ -195,7 +195,7 @@ fn chain(random: &mut impl FnMut(usize) -> usize, tail: bool) -> String {
         let arguments: String = callee_params.iter().map(|ty| constant(ty)).collect();
         let next = index + 1;
         if tail && own.len() % 2 == 1 {
-            let _ = write!(module, "{arguments} (return_call $f{next}))\n");
+            let _ = writeln!(module, "{arguments} (return_call $f{next}))");
         } else {
             // A value that is needed after the call, and another call that is less deep.
             let _ = write!(

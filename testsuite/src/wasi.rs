@@ -8,6 +8,7 @@
 
 use crate::process::{self, Run};
 use crate::tools;
+use crate::world::CHECK_STACK;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -204,6 +205,9 @@ impl Test {
         let scratch = tempfile::tempdir()?;
         let mut command = tools::wasm_aot()?;
         command.args(["run", "--on", world]);
+        if world == "linux" {
+            command.arg(CHECK_STACK);
+        }
         for (name, value) in &description.env {
             command.arg("--env").arg(format!("{name}={value}"));
         }

@@ -13,6 +13,10 @@ use tempfile::TempDir;
 /// How long anything may take. Far more than it does, even where all tests share two cores.
 pub const LIMIT: Duration = Duration::from_secs(180);
 
+/// The option of `run` on Linux that compares what the program takes of the stack with the bound in
+/// its object.
+pub const CHECK_STACK: &str = "--check-stack";
+
 /// A run of a case, and the directory that it may have worked in.
 struct Prepared<'a> {
     case: &'a Case,
@@ -103,7 +107,7 @@ pub fn native(case: &Case, source: &str) -> Result<Run> {
 /// Where it cannot be run, or a step before that fails.
 pub fn ours(case: &Case, world: World) -> Result<Run> {
     match world {
-        World::Linux => run_command(case, &[]),
+        World::Linux => run_command(case, &[CHECK_STACK]),
         World::Sel4 => run_command(case, &["--on", "sel4"]),
         World::Linked => linked(case),
     }
@@ -114,7 +118,9 @@ pub fn ours(case: &Case, world: World) -> Result<Run> {
 /// # Errors
 /// Where it cannot be run.
 pub fn other_build(case: &Case, build: Build) -> Result<Run> {
-    run_command(case, &build.options())
+    let mut options = build.options().to_vec();
+    options.push(CHECK_STACK);
+    run_command(case, &options)
 }
 
 fn run_command(case: &Case, options: &[&str]) -> Result<Run> {

@@ -51,6 +51,9 @@ pub struct Arguments {
     /// Collect at every allocation in the heap (Linux), to find defects of the collector.
     #[arg(long, hide = true)]
     gc_stress: bool,
+    /// Compare what the program takes of the stack with the bound in its object (Linux).
+    #[arg(long, hide = true)]
+    check_stack: bool,
     /// Show on standard error what happens when (seL4), or what the collector did (Linux).
     #[arg(short, long)]
     verbose: bool,

@@ -17,6 +17,11 @@ use crate::meta::{FunctionRecord, Meta, NONE};
 /// check that. An embedder whose functions take more has to add what they take.
 pub const HOST_STACK_BYTES: u64 = 32 << 10;
 
+/// Bytes that the runtime of an app has on the stack at most when it calls compiled code, which
+/// come on top of a bound. What it does before and after that takes no more than this and
+/// [`HOST_STACK_BYTES`]. Checked likewise.
+pub const ENTRY_STACK_BYTES: u64 = 2 << 10;
+
 /// How something is called.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct Call {

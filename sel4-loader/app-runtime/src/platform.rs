@@ -64,6 +64,8 @@ impl core::fmt::Display for StartError {
 ///
 /// # Safety
 /// Called once, before anything else of the runtime runs.
+// Its frame, with room for paths, is not to stay below the app's.
+#[inline(never)]
 pub unsafe fn start(startup: Startup<'static>) -> core::result::Result<(), StartError> {
     CALLER.store(
         startup.page.memory as *mut MemoryDescriptor,

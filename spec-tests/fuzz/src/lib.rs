@@ -218,7 +218,7 @@ impl Fuzzer<'_> {
             options,
             engine: Engine {
                 program: self.settings.wasm_aot.clone(),
-                arguments: vec!["script-engine".into()],
+                arguments: vec!["script-engine".into(), "--check-stack".into()],
                 timeout: Duration::from_secs(60),
             },
         }

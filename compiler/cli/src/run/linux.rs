@@ -114,7 +114,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             bytes: arguments.compiler.gc_heap,
             stress: arguments.gc_stress,
         },
-        check_stack: StackCheck::Off,
+        check_stack: match arguments.check_stack {
+            true => StackCheck::AtMost,
+            false => StackCheck::Off,
+        },
     };
     let mut world = World::new(&options).map_err(|error| anyhow!("{error}"))?;
     world.begin(&given);

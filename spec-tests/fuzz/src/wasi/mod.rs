@@ -24,7 +24,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use std::fmt;
 use std::time::{Duration, Instant};
 use wasm_aot_compiler::{Options, compile};
-use wasm_aot_linux::{InstanceId, LoadOptions, World, WorldOptions};
+use wasm_aot_linux::{InstanceId, LoadOptions, StackCheck, World, WorldOptions};
 
 /// Calls of a program.
 const CALLS: u64 = 600;
@@ -108,7 +108,11 @@ pub fn run(object: &[u8], seed: u64, count: &mut Count) -> Result<()> {
     let before = open_files()?;
     let mut given = Given::new(seed % 2 == 1)?;
     let called = {
-        let world = World::new(&WorldOptions::default()).map_err(|error| anyhow!("{error}"))?;
+        let options = WorldOptions {
+            check_stack: StackCheck::AtMost,
+            ..WorldOptions::default()
+        };
+        let world = World::new(&options).map_err(|error| anyhow!("{error}"))?;
         program(world, &given, object, seed, count)
     };
     let checked = given.check();
