@@ -3,9 +3,15 @@
 
 mod server;
 
-use server::{KNOWN, Server, signed};
+use rustix::fs::OFlags;
+use rustix::mm::{MapFlags, ProtFlags, mmap};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use server::{KNOWN, Port, Server, signed};
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
+use wasm_aot_protocol::transport::serial::Serial;
+use wasm_aot_protocol::transport::shared::{Shared, Side};
 use wasm_aot_schedule::{Class, Counters, Parameters, Reaction, Report, State, Supervision};
 
 #[track_caller]
@@ -280,6 +286,73 @@ fn ctrl_c_ends_the_program() {
     );
     ended(&child.wait_with_output().unwrap(), 130, "begun\n", "");
     assert_eq!(server.json(&["ps"]), serde_json::json!([]));
+}
+
+/// What is deployed and run over any line.
+fn works(server: &Server) {
+    server.file("app.o", b"pretend\nout one\nerr two\nexit 42\n");
+    ended(
+        &server.run(&["deploy", "--run", "app.o"]),
+        42,
+        "one\n",
+        "two\n",
+    );
+    let object: Vec<u8> = (0..300_000u32)
+        .map(|i| (i.wrapping_mul(i) >> 7) as u8)
+        .collect();
+    server.file("big.o", &object);
+    server.json_less(&["deploy", "big.o"]);
+    assert!(server.world.lock().unwrap().object("big") == Some(&object));
+}
+
+#[test]
+fn shared_memory_is_a_line() {
+    const BYTES: usize = 1 << 20;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("window");
+    std::fs::write(&path, vec![0x5a; BYTES]).unwrap();
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(&path)
+        .unwrap();
+    let (read_write, shared) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
+    // SAFETY: the kernel chooses a place that nothing else has; it is never taken away.
+    let start = unsafe { mmap(std::ptr::null_mut(), BYTES, read_write, shared, &file, 0) };
+    // SAFETY: the memory begins at a page, is there for good, and is accessed by atomic
+    // operations only.
+    let words: &'static [AtomicU64] =
+        unsafe { std::slice::from_raw_parts(start.unwrap().cast(), BYTES / 8) };
+    let address = format!("shared:{}", path.display());
+    let server = Server::on(folder, address, true, move |_| {
+        Box::new(Shared::new(words, Side::Loader, 1, ()).unwrap())
+    });
+    works(&server);
+}
+
+#[test]
+fn a_terminal_is_a_line() {
+    let main = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&main).unwrap();
+    unlockpt(&main).unwrap();
+    let name = ptsname(&main, Vec::new()).unwrap().into_string().unwrap();
+    rustix::fs::fcntl_setfl(&main, OFlags::RDWR | OFlags::NONBLOCK).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::on(folder, format!("serial:{name}"), true, move |_| {
+        Box::new(Serial::new(Port(main)))
+    });
+    works(&server);
+    // Two agents do not share a port.
+    server.file("loop.o", b"pretend\nout begun\nwait 1000000000\n");
+    let mut first = server.agent(&["deploy", "--run", "loop.o"]);
+    let mut first = first.stdout(Stdio::piped()).spawn().unwrap();
+    let mut begun = [0; 6];
+    std::io::Read::read_exact(first.stdout.as_mut().unwrap(), &mut begun).unwrap();
+    let second = server.run(&["ps"]);
+    assert_eq!(second.status.code(), Some(1), "{second:?}");
+    assert!(String::from_utf8_lossy(&second.stderr).contains("another program has it"));
+    first.kill().unwrap();
+    first.wait().unwrap();
 }
 
 /// A daemon, which ends with the test.

@@ -2,6 +2,7 @@
 //! The loader's end on a Unix socket, with a root task that pretends behind it.
 
 use std::io::{ErrorKind, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -10,10 +11,13 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use wasm_aot_protocol::frame::MAX_FRAME;
 use wasm_aot_protocol::link;
 use wasm_aot_protocol::loader::{Config, Loader};
 use wasm_aot_protocol::testing::FakeWorld;
+use wasm_aot_protocol::transport::Transport;
 use wasm_aot_protocol::transport::serial::{Bytes, Serial};
+use wasm_aot_protocol::transport::shared::Shared;
 use wasm_aot_trust::sign::{record, sign};
 use wasm_aot_trust::{Id, KeyRecord, Policy, Roles, Statement, hash};
 
@@ -22,13 +26,14 @@ pub const KNOWN: [u8; 32] = [1; 32];
 
 pub struct Server {
     pub folder: TempDir,
+    address: String,
     pub world: Arc<Mutex<FakeWorld>>,
     orders: Arc<Orders>,
     thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Default)]
-struct Orders {
+pub struct Orders {
     stop: AtomicBool,
     /// Close the connection.
     cut: AtomicBool,
@@ -80,12 +85,30 @@ impl Server {
         let folder = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(folder.path().join("socket")).unwrap();
         listener.set_nonblocking(true).unwrap();
+        let address = format!("unix:{}", folder.path().join("socket").display());
+        Self::on(folder, address, unsigned, move |orders| {
+            let serial = Serial::new(Socket(None, orders));
+            Box::new(Sockets { listener, serial })
+        })
+    }
+
+    /// On a line that is there for good, and has this address.
+    pub fn on(
+        folder: TempDir,
+        address: String,
+        unsigned: bool,
+        line: impl FnOnce(Arc<Orders>) -> Box<dyn Line> + Send + 'static,
+    ) -> Self {
         let world = Arc::new(Mutex::new(FakeWorld::new(4, 8, 64 << 20)));
         let orders = Arc::new(Orders::default());
         let (behind, given) = (world.clone(), orders.clone());
-        let thread = std::thread::spawn(move || serve(&listener, &behind, &given, unsigned));
+        let thread = std::thread::spawn(move || {
+            let mut line = line(given.clone());
+            serve(&mut *line, &behind, &given, unsigned);
+        });
         Self {
             folder,
+            address,
             world,
             orders,
             thread: Some(thread),
@@ -118,9 +141,8 @@ impl Server {
     /// The agent, connected to this.
     pub fn agent(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_wasm-agent"));
-        let address = format!("unix:{}", self.path().join("socket").display());
         command.current_dir(self.path());
-        command.args(["--connect", &address]).args(arguments);
+        command.args(["--connect", &self.address]).args(arguments);
         command
     }
 
@@ -156,19 +178,73 @@ impl Drop for Server {
     }
 }
 
-fn serve(listener: &UnixListener, world: &Mutex<FakeWorld>, orders: &Arc<Orders>, unsigned: bool) {
+/// A line, and what may be done to it.
+pub trait Line: Transport {
+    /// Takes a new connection, if there is one.
+    fn accept(&mut self) {}
+    /// Closes the connection.
+    fn cut(&mut self) {}
+}
+
+/// A socket at a time, the last one that connected.
+struct Sockets {
+    listener: UnixListener,
+    serial: Serial<Socket>,
+}
+
+impl Transport for Sockets {
+    fn max_frame(&self) -> usize {
+        self.serial.max_frame()
+    }
+    fn send(&mut self, frame: &[u8]) -> bool {
+        self.serial.send(frame)
+    }
+    fn receive(&mut self, buffer: &mut [u8; MAX_FRAME]) -> Option<usize> {
+        self.serial.receive(buffer)
+    }
+    fn flush(&mut self) {
+        self.serial.flush();
+    }
+}
+
+impl Line for Sockets {
+    fn accept(&mut self) {
+        if let Ok((stream, _)) = self.listener.accept() {
+            stream.set_nonblocking(true).unwrap();
+            let orders = self.serial.bytes().1.clone();
+            self.serial = Serial::new(Socket(Some(stream), orders));
+        }
+    }
+    fn cut(&mut self) {
+        self.serial.bytes().0 = None;
+    }
+}
+
+impl Line for Shared<'static, ()> {}
+
+impl Line for Serial<Port> {}
+
+/// The other end of a terminal.
+pub struct Port(pub OwnedFd);
+
+impl Bytes for Port {
+    fn read(&mut self, buffer: &mut [u8]) -> usize {
+        rustix::io::read(&self.0, buffer).unwrap_or(0)
+    }
+    fn write(&mut self, bytes: &[u8]) -> usize {
+        rustix::io::write(&self.0, bytes).unwrap_or(0)
+    }
+}
+
+fn serve(line: &mut dyn Line, world: &Mutex<FakeWorld>, orders: &Orders, unsigned: bool) {
     let begin = Instant::now();
     let mut boot = 1;
     let mut half = loader(boot, unsigned);
-    let mut serial = Box::new(Serial::new(Socket(None, orders.clone())));
     let mut turned = Duration::ZERO;
     while !orders.stop.load(Ordering::Relaxed) {
-        if let Ok((stream, _)) = listener.accept() {
-            stream.set_nonblocking(true).unwrap();
-            *serial = Serial::new(Socket(Some(stream), orders.clone()));
-        }
+        line.accept();
         if orders.cut.swap(false, Ordering::Relaxed) {
-            serial.bytes().0 = None;
+            line.cut();
         }
         let mut world = world.lock().unwrap();
         if orders.restart.swap(false, Ordering::Relaxed) {
@@ -181,12 +257,16 @@ fn serve(listener: &UnixListener, world: &Mutex<FakeWorld>, orders: &Arc<Orders>
             turned = now;
             world.turn(now.as_nanos() as u64);
         }
-        let next = half.poll(now.as_nanos() as u64, &mut *serial, &mut *world);
+        let next = half.poll(now.as_nanos() as u64, transport(line), &mut *world);
         drop(world);
         if !next.again {
             std::thread::sleep(Duration::from_micros(200));
         }
     }
+}
+
+fn transport(line: &mut dyn Line) -> &mut dyn Transport {
+    line
 }
 
 /// A signature file.
