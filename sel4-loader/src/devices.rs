@@ -16,6 +16,8 @@ use sel4::sys;
 pub enum DeviceError {
     /// No device has memory at this physical address.
     NoDevice(u64),
+    /// This physical address is one of the machine's memory.
+    Ram(u64),
     Memory(MemoryError),
 }
 
@@ -29,8 +31,16 @@ impl fmt::Display for DeviceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoDevice(address) => {
-                write!(f, "no device has memory at physical address {address:#x}")
+                write!(
+                    f,
+                    "no device has memory at physical address {address:#x}: the kernel has it, \
+                     or nobody"
+                )
             }
+            Self::Ram(address) => write!(
+                f,
+                "physical address {address:#x} is in the machine's memory: that is no device"
+            ),
             Self::Memory(error) => error.fmt(f),
         }
     }
@@ -47,6 +57,8 @@ struct Piece {
 /// All of them.
 pub struct Devices {
     pieces: Vec<Piece>,
+    /// Memory that is no device's: first address and end.
+    ram: Vec<(u64, u64)>,
     /// Frames that were made, by address.
     frames: Vec<(u64, u64)>,
 }
@@ -54,7 +66,12 @@ pub struct Devices {
 impl Devices {
     /// Takes over what the kernel hands to the first thread.
     pub fn new(info: &BootInfo) -> Self {
-        let mut pieces = Vec::new();
+        let (mut pieces, mut ram) = (Vec::new(), Vec::new());
+        for (_, description) in info.untypeds().filter(|(_, d)| d.is_device == 0) {
+            let end = description.paddr + (1 << description.size_bits);
+            // Where it is missing, such an address is just none of a device.
+            let _ = heap::push(&mut ram, (description.paddr, end));
+        }
         for (slot, description) in info.untypeds().filter(|(_, d)| d.is_device != 0) {
             let piece = Piece {
                 slot,
@@ -66,6 +83,7 @@ impl Devices {
         }
         Self {
             pieces,
+            ram,
             frames: Vec::new(),
         }
     }
@@ -81,7 +99,13 @@ impl Devices {
         }
         let inside = |p: &Piece| address >= p.address && address - p.address < 1 << p.bits;
         let index = self.pieces.iter().position(inside);
-        let index = index.ok_or(DeviceError::NoDevice(address))?;
+        let index = index.ok_or_else(|| {
+            let is_ram = |(start, end): &(u64, u64)| (*start..*end).contains(&address);
+            match self.ram.iter().any(is_ram) {
+                true => DeviceError::Ram(address),
+                false => DeviceError::NoDevice(address),
+            }
+        })?;
         let mut piece = self.pieces[index];
         // One more piece a level, and one slot for the frame.
         let levels = (piece.bits.saturating_sub(sys::seL4_PageBits)) as usize;

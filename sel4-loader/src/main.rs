@@ -10,7 +10,7 @@
 //! | [`executive`] | who runs, and until when |
 //! | [`system`] | which apps there are, when they begin and end |
 //! | [`serial`], [`output`], [`input`] | how what is said gets out, where standard input comes from |
-//! | [`devices`] | memory that belongs to devices |
+//! | [`devices`], [`grants`] | memory that belongs to devices, and what apps may have of them |
 //! | [`heap`] | where lists are whose length is not known beforehand |
 //! | [`memory`] | which untypeds and slots are used, and that they come back |
 //! | [`vspace`], [`window`] | mappings |
@@ -39,6 +39,7 @@ mod clock;
 mod cpu;
 mod devices;
 mod executive;
+mod grants;
 mod heap;
 mod input;
 mod memory;
@@ -55,6 +56,7 @@ use clock::Start;
 use core::cell::RefCell;
 use devices::Devices;
 use executive::{Clock, Control, Interrupt, RINGS};
+use grants::{Grants, Makers};
 use input::Input;
 use memory::{Memory, MemoryError, Object, Owner};
 use output::Output;
@@ -88,6 +90,8 @@ pub struct Loader {
     /// The serial port's interrupt.
     serial: Interrupt,
     input: Input,
+    /// Devices of apps.
+    grants: Grants,
 }
 
 impl Loader {
@@ -167,7 +171,11 @@ impl core::fmt::Display for StartError {
     }
 }
 
-fn prepare(info: &BootInfo, output: Output, bundle: &Bundle<'_>) -> Result<Loader, StartError> {
+fn prepare(
+    info: &BootInfo,
+    output: Output,
+    bundle: &Bundle<'static>,
+) -> Result<Loader, StartError> {
     let start = clock::start(info);
     let mut memory = Memory::new(info).map_err(StartError::Memory)?;
     let version = env!("CARGO_PKG_VERSION");
@@ -190,13 +198,21 @@ fn prepare(info: &BootInfo, output: Output, bundle: &Bundle<'_>) -> Result<Loade
     };
     let clock = Clock::new(start.tsc, hz);
     let pin = Input::uart(output).pin();
-    let (control, serial, timer) = Control::start(&mut memory, &mut devices, endpoint, clock, pin)
+    let (control, taken) = Control::start(&mut memory, &mut devices, endpoint, clock, pin)
         .map_err(StartError::Memory)?;
     output.text(
         Kind::Log,
         NO_APP,
-        format_args!("sel4-loader: timer: {timer}"),
+        format_args!("sel4-loader: timer: {}", taken.timer),
     );
+    let mut makers = Makers {
+        memory: &mut memory,
+        devices: &mut devices,
+        control: &control,
+        timer_pin: taken.timer_pin,
+    };
+    let grants = Grants::new(*bundle, &mut makers);
+    grants.report(output);
     Ok(Loader {
         memory,
         runtime,
@@ -209,8 +225,9 @@ fn prepare(info: &BootInfo, output: Output, bundle: &Bundle<'_>) -> Result<Loade
         control,
         policy: policy(bundle),
         overheads: Overheads::NONE,
-        serial,
+        serial: taken.serial,
         input: Input::new(output),
+        grants,
     })
 }
 

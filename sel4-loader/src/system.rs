@@ -472,6 +472,7 @@ impl System {
     fn take_back(&mut self, loader: &mut Loader, index: usize, taken: Taken) {
         loader.peek.get_mut().close();
         loader.control.remove(taken.id);
+        loader.grants.release(taken.id);
         let returned = taken.borrowed.give_back();
         if let Some(usage) = loader.memory.usage(taken.memory) {
             let (name, bytes) = (self.entries[index].spec.name, usage.high_water);

@@ -21,6 +21,8 @@ pub enum Access {
     ReadWrite,
     /// Registers of a device: data that no cache keeps.
     Device,
+    /// The same, to be read only.
+    DeviceReadOnly,
 }
 
 /// `seL4_X86_Uncacheable` (`libsel4/arch_include/x86/sel4/arch/types.h`).
@@ -39,13 +41,12 @@ pub fn map(
     access: Access,
 ) -> Result<(), MemoryError> {
     let rights = match access {
-        Access::ReadOnly => rights::READ,
+        Access::ReadOnly | Access::DeviceReadOnly => rights::READ,
         Access::ReadWrite | Access::Device => rights::READ_WRITE,
     };
-    let caching = if access == Access::Device {
-        UNCACHEABLE
-    } else {
-        0
+    let caching = match access {
+        Access::Device | Access::DeviceReadOnly => UNCACHEABLE,
+        Access::ReadOnly | Access::ReadWrite => 0,
     };
     let attributes = 0;
     loop {

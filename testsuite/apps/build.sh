@@ -71,8 +71,8 @@ build_c() { # SOURCE OUTPUT [LINKER-FLAG-OR-SOURCE...]
 build_c nbody.c nbody-c.wasm
 build_c grow.c grow.wasm -Wl,--max-memory=8388608
 build_c frames.c frames.wasm -Wl,-z,stack-size=1048576
-for app in bounds clock count divide env exit42 files indirect lines numbers recurse sha256 sort \
-    stderr unreachable; do
+for app in bounds clock count divide env exit42 files indirect lines numbers recurse serial-port \
+    sha256 sort stderr unreachable; do
     build_c "$app.c" "$app.wasm"
 done
 
@@ -118,7 +118,7 @@ cp "$work/target/wasm32-wasip1/release/hello.wasm" "$out/hello.wasm"
     cd "$here"
     LC_ALL=C
     export LC_ALL
-    sha256sum -- *.c *.rs build.sh
+    sha256sum -- *.c *.h *.rs build.sh
     cd "$out"
     chmod 644 -- *.wasm
     sha256sum -- *.wasm

@@ -58,10 +58,18 @@ pub fn object(folder: &Path, module: &str) -> Result<Vec<u8>> {
 /// # Errors
 /// Where a file cannot be assembled, or does not say what is expected.
 pub fn all() -> Result<Vec<Hostile>> {
+    all_in("hostile")
+}
+
+/// All of a folder of the testsuite.
+///
+/// # Errors
+/// As [`all`].
+pub fn all_in(name: &str) -> Result<Vec<Hostile>> {
     let scratch = tempfile::tempdir()?;
     let victim = object(scratch.path(), &victim())?;
     let mut paths = Vec::new();
-    for entry in fs::read_dir(folder().join("hostile"))? {
+    for entry in fs::read_dir(folder().join(name))? {
         paths.push(entry?.path());
     }
     paths.sort();

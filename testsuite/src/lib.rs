@@ -38,6 +38,7 @@
 pub mod boot;
 pub mod case;
 pub mod compare;
+pub mod devices;
 pub mod hostile;
 pub mod process;
 pub mod realtime;

@@ -133,7 +133,9 @@ pub fn sample(module: &str, name: &str, scratch: &Path) -> Result<AppSpec> {
     Ok(spec(name, fs::read(output)?))
 }
 
-fn spec(name: &str, object: Vec<u8>) -> AppSpec {
+/// An app that runs an object.
+#[must_use]
+pub fn spec(name: &str, object: Vec<u8>) -> AppSpec {
     AppSpec {
         name: name.to_owned(),
         modules: vec![(String::new(), object)],
@@ -221,7 +223,19 @@ pub fn run(apps: &[AppSpec], policy: Policy, duration: Duration) -> Result<Run> 
     let system = SystemSpec {
         policy,
         duration_us: duration.as_micros() as u64,
-        ..SystemSpec::new(flags::HOSTED | flags::POWER_OFF)
+        ..SystemSpec::default()
+    };
+    run_with(apps, system, Vec::new())
+}
+
+/// Boots a system on a machine that has more than others, by these options of QEMU.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with(apps: &[AppSpec], system: SystemSpec, options: Vec<String>) -> Result<Run> {
+    let system = SystemSpec {
+        flags: flags::HOSTED | flags::POWER_OFF,
+        ..system
     };
     let bundle = encode(&system, apps).context("too many apps")?;
     let artifacts = Artifacts::read(&tools::share()?)?;
@@ -229,6 +243,7 @@ pub fn run(apps: &[AppSpec], policy: Policy, duration: Duration) -> Result<Run> 
     image.write_all(&artifacts.image(&bundle)?)?;
     let qemu = Qemu {
         icount: true,
+        options,
         timeout: Some(Duration::from_secs(900)),
         ..Qemu::default()
     };

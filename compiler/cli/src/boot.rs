@@ -34,6 +34,10 @@ pub struct Arguments {
     /// run is the same, and its times say nothing about hardware.
     #[arg(long)]
     icount: bool,
+    /// One more word of QEMU's command line (repeat for more): devices for apps, see
+    /// docs/devices.md.
+    #[arg(long = "qemu", value_name = "WORD", allow_hyphen_values = true)]
+    qemu: Vec<String>,
     /// Stop the emulated machine after this many seconds of this one.
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
@@ -110,6 +114,7 @@ pub fn main(arguments: &Arguments) -> Result<ExitCode> {
         memory_mib: arguments.machine_memory,
         timeout: arguments.timeout.map(Duration::from_secs),
         icount: arguments.icount,
+        options: arguments.qemu.clone(),
         ..Qemu::default()
     };
     let mut watch = Watch::new(names, arguments.json, arguments.verbose);

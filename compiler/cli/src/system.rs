@@ -4,7 +4,7 @@
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
-use sel4_host::bundle::{GrantSpec, MAX_GRANTS, Policy, Resource, SystemSpec};
+use sel4_host::bundle::{GrantSpec, MAX_GRANTS, Policy, Resource, SystemSpec, grant_flags};
 use std::str::FromStr;
 use wasm_aot_contract::{device_name, manifest};
 
@@ -32,10 +32,11 @@ pub struct SystemArguments {
     #[arg(long = "for", value_name = "DURATION", value_parser = manifest::microseconds)]
     pub duration_us: Option<u64>,
     /// Let apps whose contracts name it have a device: registers in memory or I/O ports, and its
-    /// interrupt pin.
+    /// interrupt pin; `ro`: for reading alone; `shared`: several apps at a time. See
+    /// docs/devices.md.
     #[arg(
         long = "grant",
-        value_name = "NAME=mem:ADDRESS+BYTES[,irq:PIN]|NAME=io:PORT+COUNT[,irq:PIN]"
+        value_name = "NAME=mem:ADDRESS+BYTES|io:PORT+COUNT[,irq:PIN[/edge|/level][/high|/low]][,ro][,shared]"
     )]
     grants: Vec<Grant>,
 }
@@ -81,8 +82,8 @@ pub fn distinct(name: &str, taken: impl Fn(&str) -> bool) -> String {
     names.find(|name| !taken(name)).unwrap_or_default()
 }
 
-/// `NAME=mem:ADDRESS+BYTES[,irq:PIN]` or `NAME=io:PORT+COUNT[,irq:PIN]`; numbers are decimal, or
-/// hexadecimal with `0x`.
+/// `NAME=mem:ADDRESS+BYTES` or `NAME=io:PORT+COUNT`, and what else there is to say, behind commas;
+/// numbers are decimal, or hexadecimal with `0x`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Grant(GrantSpec);
 
@@ -98,8 +99,8 @@ impl FromStr for Grant {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let form =
-            "not of the form NAME=mem:ADDRESS+BYTES[,irq:PIN] or NAME=io:PORT+COUNT[,irq:PIN]";
+        let form = "not of the form NAME=mem:ADDRESS+BYTES or NAME=io:PORT+COUNT, with \
+                    `,irq:PIN`, `,ro`, `,shared` behind it";
         let (name, rest) = text.split_once('=').ok_or(form)?;
         if !device_name(name) {
             return Err(format!(
@@ -107,21 +108,35 @@ impl FromStr for Grant {
                 wasm_aot_contract::MAX_NAME_BYTES
             ));
         }
-        let (range, interrupt) = match rest.split_once(',') {
-            Some((range, pin)) => (range, Some(pin.strip_prefix("irq:").ok_or(form)?)),
-            None => (rest, None),
-        };
-        let interrupt = interrupt.map(number).transpose()?;
-        // What the I/O interrupt controller's registers have room for.
-        let interrupt = match interrupt {
-            Some(pin) if pin > 239 => return Err(format!("irq:{pin} is no interrupt pin")),
-            pin => pin.map(|pin| pin as u32),
-        };
+        let mut parts = rest.split(',');
+        let range = parts.next().ok_or(form)?;
+        let (mut interrupt, mut flags) = (None, 0);
+        for part in parts {
+            match part {
+                "ro" => flags |= grant_flags::READ_ONLY,
+                "shared" => flags |= grant_flags::SHARED,
+                _ => {
+                    let pin = part.strip_prefix("irq:").ok_or(form)?;
+                    if interrupt.is_some() {
+                        return Err("a device has at most one interrupt".into());
+                    }
+                    let (pin, trigger) = pin_and_trigger(pin)?;
+                    interrupt = Some(pin);
+                    flags |= trigger;
+                }
+            }
+        }
+        if interrupt.is_some() && flags & grant_flags::SHARED != 0 {
+            return Err("a device that is shared has no interrupt: that is one app's".into());
+        }
         let (kind, range) = range.split_once(':').ok_or(form)?;
         let (start, length) = range.split_once('+').ok_or(form)?;
         let (start, length) = (number(start)?, number(length)?);
         let resource = match kind {
             "mem" => memory(start, length)?,
+            "io" if flags & grant_flags::READ_ONLY != 0 => {
+                return Err("I/O ports cannot be granted for reading alone".into());
+            }
             "io" => ports(start, length)?,
             _ => return Err(form.into()),
         };
@@ -129,8 +144,41 @@ impl FromStr for Grant {
             name: name.into(),
             resource,
             interrupt,
+            flags,
         }))
     }
+}
+
+/// A pin of the interrupt controller, and how it says that there is an interrupt: of the first 16,
+/// those of the ISA bus, by becoming high, of the others, those of PCI, by being low.
+fn pin_and_trigger(text: &str) -> Result<(u32, u32), String> {
+    let mut words = text.split('/');
+    let pin = number(words.next().unwrap_or_default())?;
+    // What the I/O interrupt controller's registers have room for.
+    let pin = u32::try_from(pin).ok().filter(|&pin| pin < 240);
+    let pin = pin.ok_or_else(|| format!("irq:{text} is no interrupt pin"))?;
+    let (mut level, mut low) = (pin >= 16, pin >= 16);
+    for word in words {
+        match word {
+            "edge" => level = false,
+            "level" => level = true,
+            "high" => low = false,
+            "low" => low = true,
+            _ => {
+                return Err(format!(
+                    "irq:{text}: `{word}` is none of edge, level, high, low"
+                ));
+            }
+        }
+    }
+    let mut flags = 0;
+    if level {
+        flags |= grant_flags::LEVEL;
+    }
+    if low {
+        flags |= grant_flags::ACTIVE_LOW;
+    }
+    Ok((pin, flags))
 }
 
 fn memory(address: u64, bytes: u64) -> Result<Resource, String> {
@@ -165,12 +213,23 @@ mod tests {
         let memory = grant("gpio=mem:0xfed03000+8192,irq:20");
         assert_eq!(memory.name, "gpio");
         assert_eq!(memory.interrupt, Some(20));
+        let pci = grant_flags::LEVEL | grant_flags::ACTIVE_LOW;
+        assert_eq!(memory.flags, pci);
         let (address, bytes) = (0xfed0_3000, 8192);
         assert_eq!(memory.resource, Resource::Memory { address, bytes });
         let ports = grant("uart1=io:0x3e8+8");
         let (first, count) = (0x3e8, 8);
         assert_eq!(ports.resource, Resource::Ports { first, count });
-        assert_eq!(ports.interrupt, None);
+        assert_eq!((ports.interrupt, ports.flags), (None, 0));
+        for (text, flags) in [
+            ("a=io:1+1,irq:5", 0),
+            ("a=io:1+1,irq:5/level", grant_flags::LEVEL),
+            ("a=io:1+1,irq:0x15/edge/high", 0),
+            ("a=mem:4096+4096,irq:23,ro", pci | grant_flags::READ_ONLY),
+            ("a=io:1+1,shared", grant_flags::SHARED),
+        ] {
+            assert_eq!(grant(text).flags, flags, "{text}");
+        }
     }
 
     #[test]
@@ -189,6 +248,12 @@ mod tests {
             ("gpio=mem:0xfffffffffffff000+4096", "whole pages"),
             ("gpio=mem:zero+4096", "no number"),
             ("gpio=mem:0x1000+4096,irq:240", "no interrupt pin"),
+            ("gpio=mem:0x1000+4096,irq:", "no number"),
+            ("gpio=mem:0x1000+4096,irq:5/rising", "none of edge"),
+            ("gpio=mem:0x1000+4096,irq:5,irq:6", "at most one"),
+            ("gpio=mem:0x1000+4096,shared,irq:6", "one app's"),
+            ("gpio=mem:0x1000+4096,rw", "NAME=mem:"),
+            ("uart=io:1+1,ro", "reading alone"),
             ("uart=io:0x10000+1", "0xffff"),
             ("uart=io:0xffff+2", "0xffff"),
             ("uart=io:1+0", "0xffff"),

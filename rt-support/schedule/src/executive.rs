@@ -260,6 +260,25 @@ impl<const N: usize> Executive<N> {
         self.index(id).is_some_and(|task| self.unblock(task, 0))
     }
 
+    /// A task lets something come that interrupts whoever runs then: an interrupt of its device. It
+    /// pays for that entry as for the end of a sleep ([`set_wake_cost`](Self::set_wake_cost)), and
+    /// who has no budget left for it waits for the next.
+    pub fn pay_for_entry(&mut self, id: TaskId, now: u64) -> bool {
+        self.charge(now);
+        let Some(task) = self.index(id) else {
+            return false;
+        };
+        let row = &mut self.tasks[task];
+        let started = row.life == Life::Started && row.parameters.class != Class::Background;
+        if !started || row.remaining == 0 {
+            return false;
+        }
+        row.remaining = row.remaining.saturating_sub(self.wake_cost);
+        self.counters[task].throttled += u64::from(row.remaining == 0);
+        self.settle(task);
+        true
+    }
+
     /// The job waits until [`wake`](Self::wake).
     pub fn block(&mut self, id: TaskId, now: u64) -> bool {
         self.sleep(id, now, NEVER)

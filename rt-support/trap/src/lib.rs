@@ -99,6 +99,9 @@ trap_codes! {
     ExpectedSharedMemory = 24, "expected shared memory";
     /// `memory.atomic.wait` without a timeout, in a world where no other thread could wake it.
     EndlessWait = 25, "atomic wait that nobody can end";
+    /// An access to a device that the program does not have, outside its registers, or of a width
+    /// or at an offset that it does not have (the host functions `wasm_aot_device`).
+    DeviceAccess = 26, "device access not allowed";
 }
 
 impl fmt::Display for TrapCode {

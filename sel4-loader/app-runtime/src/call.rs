@@ -80,6 +80,28 @@ pub fn processor_time() -> Option<u64> {
     (status == Status::Done as u64).then_some(time)
 }
 
+/// Waits until a device has interrupted; says whether it has. `None` where it has no interrupt.
+pub fn interrupt_wait(device: u32, timeout_ns: u64) -> Option<bool> {
+    let words = [device.into(), timeout_ns];
+    let answer = syscall::call(ENDPOINT, Service::InterruptWait as u64, &words);
+    let [status, came, ..] = answer.registers;
+    (status == Status::Done as u64).then_some(came != 0)
+}
+
+/// Lets a device's next interrupt come. `None` where it has no interrupt.
+pub fn interrupt_acknowledge(device: u32) -> Option<()> {
+    let words = [device.into()];
+    let answer = syscall::call(ENDPOINT, Service::InterruptAcknowledge as u64, &words);
+    (answer.registers[0] == Status::Done as u64).then_some(())
+}
+
+/// Interrupts of a device so far. `None` where it has no interrupt.
+pub fn interrupt_count(device: u32) -> Option<u64> {
+    let answer = syscall::call(ENDPOINT, Service::InterruptCount as u64, &[device.into()]);
+    let [status, count, ..] = answer.registers;
+    (status == Status::Done as u64).then_some(count)
+}
+
 /// Makes a part of a growable region accessible; says whether it could.
 pub fn grow(address: u64, bytes: u64) -> bool {
     let answer = syscall::call(ENDPOINT, Service::Grow as u64, &[address, bytes]);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! What the root task reads of this program: `sel4_boot::startup::exports`, with pointers.
 
+use crate::device;
 use sel4_boot::startup::exports::{self, Entry as Raw, Header as RawHeader};
 use wasm_aot_runtime::{COMPILED, Export, Signature, Value, wasi};
 
@@ -67,17 +68,22 @@ const fn entry(export: &Export) -> Entry {
     }
 }
 
-const COUNT: usize = COMPILED.len() + wasi::EXPORTS.len();
+/// Where the functions of WASI begin, and those of devices.
+const WASI: usize = COMPILED.len();
+const DEVICE: usize = WASI + wasi::EXPORTS.len();
+const COUNT: usize = DEVICE + device::EXPORTS.len();
 
 /// Every function that an object may import.
 static ENTRIES: [Entry; COUNT] = {
     let mut entries = [const { entry(&COMPILED[0]) }; COUNT];
     let mut position = 0;
     while position < COUNT {
-        entries[position] = if position < COMPILED.len() {
+        entries[position] = if position < WASI {
             entry(&COMPILED[position])
+        } else if position < DEVICE {
+            entry(&wasi::EXPORTS[position - WASI])
         } else {
-            entry(&wasi::EXPORTS[position - COMPILED.len()])
+            entry(&device::EXPORTS[position - DEVICE])
         };
         position += 1;
     }

@@ -7,6 +7,7 @@
 //! | [`header`] | what the root task finds, and which functions objects may link with |
 //! | [`call`] | service calls |
 //! | [`platform`] | what `wasm-aot-runtime` needs: streams, clocks, memory, files |
+//! | [`device`] | the host functions `wasm_aot_device`: registers and interrupts |
 //! | [`heap`] | where files are kept |
 
 #![no_std]
@@ -15,6 +16,7 @@
 extern crate alloc;
 
 mod call;
+mod device;
 mod header;
 mod heap;
 mod platform;
@@ -108,6 +110,8 @@ fn startup() -> Option<Startup<'static>> {
         page.instantiate,
         page.signature,
         page.dirs,
+        page.devices,
+        page.device_names,
     ];
     let ends = ranges.map(|range| u64::from(range.offset) + u64::from(range.length));
     let length = ends.into_iter().max()?.max(size_of_val(page) as u64);

@@ -8,11 +8,14 @@ use core::cell::UnsafeCell;
 use core::ops::Range;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicPtr, Ordering};
+use sel4_boot::device::Device;
 use sel4_boot::space;
 use sel4_boot::startup::{Startup, flags};
+use sel4_boot::strings::Strings;
 use wasm_aot_memfs::{MemFs, PackError, UnpackError};
 use wasm_aot_object::descriptor::MemoryDescriptor;
 use wasm_aot_runtime::platform::{Clock, FileType, Files, Platform, Stream};
+use wasm_aot_runtime::wasi::Memory;
 use wasm_aot_runtime::{Errno, Result, Wasi, install};
 use wasm_aot_trap::TrapCode;
 
@@ -95,6 +98,24 @@ fn files(startup: &Startup<'static>) -> core::result::Result<Option<MemFs<'stati
         .unpack(archive(startup))
         .map_err(StartError::Archive)?;
     Ok(Some(files))
+}
+
+/// The app's devices.
+pub fn devices() -> &'static [Device] {
+    APP.startup().map_or(&[], |startup| startup.devices)
+}
+
+/// Their names, in the same order.
+pub fn device_names() -> Strings<'static> {
+    let names = APP.startup().map(|startup| startup.device_names);
+    names.unwrap_or(Strings::EMPTY)
+}
+
+/// The memory of the instance that has called a host function last.
+pub fn memory() -> Memory {
+    // SAFETY: null, or the descriptor of a memory of a loaded instance, which stays; there is one
+    // thread.
+    unsafe { Memory::new(CALLER.load(Ordering::Relaxed)) }
 }
 
 /// The archive that the app's directories are made of.

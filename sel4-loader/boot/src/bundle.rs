@@ -12,14 +12,14 @@ mod grant;
 
 use crate::strings::Strings;
 use core::fmt;
-pub use grant::{Grant, GrantRecord, MAX_GRANTS, Resource};
+pub use grant::{Grant, GrantRecord, MAX_GRANTS, Resource, grant_flags};
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// First bytes of a bundle.
 pub const MAGIC: [u8; 8] = *b"waBUNDLE";
 /// The version of everything in this module.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 /// What stands where a bundle goes in a root task that has none: the linker script writes it, the
 /// host finds the segment by it and replaces it.
 pub const PAYLOAD_MARKER: &[u8; 16] = b"wasm-aot payload";

@@ -7,6 +7,7 @@
 //! | root task → host | frames on the second serial port: output, exit codes, traps | [`frame`] |
 //! | root task → app | the start-up page: arguments, environment, entry addresses | [`startup`] |
 //! | app → root task | service calls: write, exit, grow | [`service`] |
+//! | root task → app | its devices, and which accesses to them there are | [`device`] |
 //! | all | who lives where in an app's address space | [`space`] |
 //!
 //! Everything that is read here was written by somebody else: parsers check every count and
@@ -19,6 +20,7 @@
 extern crate alloc;
 
 pub mod bundle;
+pub mod device;
 pub mod frame;
 pub mod service;
 pub mod space;

@@ -10,6 +10,11 @@ pub const ENDPOINT: u64 = 1;
 pub const FAULT_ENDPOINT: u64 = 2;
 /// log2 of the slots in an app's CSpace.
 pub const CSPACE_BITS: u64 = 2;
+/// The capability for the I/O ports of the app's first device, if it is made of ports; those of
+/// the next ones follow: slot in the CSpace of an app with devices.
+pub const DEVICE_PORTS: u64 = 4;
+/// log2 of the slots in the CSpace of an app with devices: up to 64 of them.
+pub const DEVICE_CSPACE_BITS: u64 = 7;
 
 /// Bytes that one [`Service::Write`] takes and one [`Service::Read`] gives at most. A message could
 /// carry four times as many (libsel4 `seL4_MsgMaxLength`), but nothing interrupts the kernel and the
@@ -60,6 +65,14 @@ services! {
     Wait = 7;
     /// () -> nanoseconds that the app has had the processor, nanoseconds since the root task began.
     Time = 8;
+    /// (number of a device, nanoseconds at most, [`FOREVER`] for no end) -> 1 if the device has
+    /// interrupted since the last [`Service::InterruptAcknowledge`], 0 if the time is over. The
+    /// app's thread sleeps meanwhile. [`Status::Refused`] where the device has no interrupt.
+    InterruptWait = 16;
+    /// (number of a device): what has come of interrupts is handled; the next may come.
+    InterruptAcknowledge = 17;
+    /// (number of a device) -> interrupts since the app was loaded.
+    InterruptCount = 18;
 }
 
 /// The stream of [`Service::Write`] that takes the archive of the app's directories, when it has

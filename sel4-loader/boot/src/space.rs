@@ -46,6 +46,8 @@ pub const ARCHIVE_LIMIT: u64 = 1 << 32;
 pub const FILES: u64 = 0x6000_0000_0000;
 /// The most that files take.
 pub const FILES_LIMIT: u64 = 1 << 40;
+/// Registers of devices, one behind the other, a page apart.
+pub const DEVICES: u64 = 0x6200_0000_0000;
 
 /// Bytes of a page, the unit in which the root task maps.
 pub const PAGE: u64 = 4096;

@@ -4,12 +4,13 @@
 //! A [`Page`], then the bytes of the strings. The root task writes it; the app's runtime trusts
 //! the root task, but still reads it through [`Startup::parse`], which cannot go astray.
 
+use crate::device::Device;
 use crate::strings::Strings;
 use zerocopy::little_endian::U64;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// First word of the page; the last byte is the version.
-pub const MAGIC: u64 = u64::from_le_bytes(*b"waSTART\x03");
+pub const MAGIC: u64 = u64::from_le_bytes(*b"waSTART\x04");
 
 /// A range of the bytes that follow [`Page`], counted from the page's first byte.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Clone, Copy, Debug, Default)]
@@ -56,6 +57,10 @@ pub struct Page {
     pub signature: Range,
     /// Names of its directories.
     pub dirs: Range,
+    /// Its devices: [`Device`].
+    pub devices: Range,
+    /// Names of its devices, in the same order.
+    pub device_names: Range,
     /// [`flags`].
     pub flags: u32,
     /// Zero.
@@ -180,6 +185,10 @@ pub struct Startup<'a> {
     pub signature: &'a str,
     /// Names of the directories.
     pub dirs: Strings<'a>,
+    /// Its devices.
+    pub devices: &'a [Device],
+    /// Their names.
+    pub device_names: Strings<'a>,
 }
 
 impl<'a> Startup<'a> {
@@ -198,6 +207,8 @@ impl<'a> Startup<'a> {
             instantiate: <[U64]>::ref_from_bytes(range(page.instantiate)?).ok()?,
             signature: core::str::from_utf8(range(page.signature)?).ok()?,
             dirs: Strings::new(range(page.dirs)?)?,
+            devices: <[Device]>::ref_from_bytes(range(page.devices)?).ok()?,
+            device_names: Strings::new(range(page.device_names)?)?,
         })
     }
 }
@@ -215,15 +226,21 @@ pub struct Rest<'a> {
     pub signature: &'a str,
     /// Names of the directories.
     pub dirs: Strings<'a>,
+    /// Its devices.
+    pub devices: &'a [Device],
+    /// Their names.
+    pub device_names: Strings<'a>,
 }
 
 impl Rest<'_> {
     /// Bytes that [`write`] needs for the page and this.
     #[must_use]
     pub fn size(&self) -> usize {
-        let lists = [self.args, self.env, self.dirs].map(|list| list.bytes().len());
+        let lists = [self.args, self.env, self.dirs, self.device_names];
+        let lists = lists.map(|list| list.bytes().len());
         let strings = lists.iter().sum::<usize>() + self.signature.len();
-        size_of::<Page>() + size_of_val(self.instantiate) + strings
+        let arrays = size_of_val(self.instantiate) + size_of_val(self.devices);
+        size_of::<Page>() + arrays + strings
     }
 }
 
@@ -249,12 +266,15 @@ pub fn write(mut page: Page, rest: &Rest<'_>, out: &mut [u8]) -> Option<()> {
     page.env = place(rest.env.bytes())?;
     page.signature = place(rest.signature.as_bytes())?;
     page.dirs = place(rest.dirs.bytes())?;
+    page.devices = place(rest.devices.as_bytes())?;
+    page.device_names = place(rest.device_names.bytes())?;
     page.write_to_prefix(out).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::flags as device_flags;
     use crate::strings::join;
 
     #[test]
@@ -272,6 +292,12 @@ mod tests {
             instantiate: &[1.into(), 0x1_0000_0000.into()],
             signature: "() -> ()",
             dirs: args,
+            devices: &[Device {
+                start: 0x3e8.into(),
+                length: 8.into(),
+                flags: device_flags::PORTS.into(),
+            }],
+            device_names: env,
         };
         let mut buffer = [0u64; 64];
         let out = buffer.as_mut_bytes();
@@ -283,6 +309,8 @@ mod tests {
         assert_eq!(back.dirs, args);
         assert_eq!(back.instantiate, rest.instantiate);
         assert_eq!(back.signature, "() -> ()");
+        assert_eq!(back.devices.as_bytes(), rest.devices.as_bytes());
+        assert_eq!(back.device_names, env);
         let used = rest.size();
         assert!(write(page, &rest, &mut out[..used - 1]).is_none());
         assert!(write(page, &rest, &mut out[..used]).is_some());
@@ -313,6 +341,8 @@ mod tests {
             instantiate: &[7.into()],
             signature: "",
             dirs: Strings::EMPTY,
+            devices: &[],
+            device_names: Strings::EMPTY,
         };
         write(Page::default(), &rest, out).unwrap();
         for position in 0..size_of::<Page>() {

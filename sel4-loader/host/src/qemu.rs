@@ -38,6 +38,8 @@ pub struct Qemu {
     /// Time is counted in instructions (`-icount`): 8 ns each, and none passes while the machine
     /// sleeps until a timer. Runs repeat exactly; the time has nothing to do with this machine's.
     pub icount: bool,
+    /// More of the machine, as QEMU's options say it: devices for apps.
+    pub options: Vec<String>,
     /// After this long QEMU is ended and [`QemuError::Timeout`] returned.
     pub timeout: Option<Duration>,
 }
@@ -48,6 +50,7 @@ impl Default for Qemu {
             program: "qemu-system-x86_64".into(),
             memory_mib: 512,
             icount: false,
+            options: Vec::new(),
             timeout: None,
         }
     }
@@ -228,6 +231,7 @@ impl Qemu {
             .args(["-chardev", "file,id=console,path=/dev/stderr"])
             .args(["-chardev", "stdio,id=channel,signal=off"])
             .args(["-serial", "chardev:console", "-serial", "chardev:channel"])
+            .args(&self.options)
             .arg("-kernel")
             .arg(image)
             .stdin(Stdio::piped())

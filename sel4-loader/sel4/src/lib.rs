@@ -26,7 +26,7 @@ pub mod message;
 pub mod syscall;
 
 pub use error::{Error, ErrorCode};
-pub use message::{MessageInfo, badge, guard, rights};
+pub use message::{MessageInfo, badge, guard, ports, rights};
 
 /// Generated: constants, structures and invocations under their names in C.
 #[allow(

@@ -82,6 +82,13 @@ pub const fn badge(value: u64) -> u64 {
     sys::Badge_CapDataType.put(sys::Badge_TAG) | sys::Badge_Badge.put(value)
 }
 
+/// What restricts a capability for I/O ports to those from the first to the last
+/// (`io_port_capdata` in `include/arch/x86/arch/64/mode/object/structures.bf`).
+#[must_use]
+pub const fn ports(first: u16, last: u16) -> u64 {
+    (first as u64) << 16 | last as u64
+}
+
 /// `seL4_CapData_t` of a CNode: a guard of zeroes this many bits long.
 #[must_use]
 pub const fn guard(bits: u64) -> u64 {

@@ -2,6 +2,7 @@
 //! Makes an app out of a bundle's entry: address space, objects, capabilities, thread. In the
 //! order of the steps here; a failed step leaves everything to be revoked. Nothing runs yet.
 
+use super::devices::Devices;
 use super::instances::Space;
 use super::times::between;
 use super::{AppError, Borrowed, Running, Stack, lacking, serve};
@@ -33,7 +34,7 @@ pub fn compose<'a>(
     app: &App<'a>,
     (index, id): (u16, AppId),
     account: Account,
-    contract: &Contract<'_>,
+    contract: &Contract<'a>,
     borrowed: &mut Borrowed,
 ) -> Result<Running<'a>, AppError<'a>> {
     let clock = loader.clock;
@@ -77,6 +78,8 @@ pub fn compose<'a>(
         false => space.files(loader.memory.budget(account))?,
     };
     archive(loader, owner, vspace, app.archive, borrowed)?;
+    let ids = (owner, vspace, id);
+    let devices = Devices::new(loader, ids, contract.devices, borrowed)?;
     let periodic = contract.class == Class::Periodic;
     let job = match periodic {
         true => job(loader, &space, app, contract.entry)?,
@@ -84,8 +87,9 @@ pub fn compose<'a>(
     };
     let mapped = is_eager(contract) && space.map_all(&mut loader.memory)?;
     let placed = clock.now();
-    start_pages(loader, &space, app, (heap, files), (periodic, mapped))?;
-    let tcb = thread(loader, owner, vspace, id).map_err(lacking("its thread"))?;
+    let regions = (heap, files);
+    start_pages(loader, &space, app, regions, &devices, (periodic, mapped))?;
+    let tcb = thread(loader, owner, vspace, id, &devices).map_err(lacking("its thread"))?;
     space.times.map_ns += between(loaded..placed);
     space.times.thread_ns = between(placed..clock.now());
     let entry = loader.runtime.entry();
@@ -215,6 +219,7 @@ fn start_pages<'a>(
     space: &Space<'a>,
     app: &App<'a>,
     (heap, files): (u64, u64),
+    devices: &Devices<'_>,
     (periodic, mapped): (bool, bool),
 ) -> Result<(), AppError<'a>> {
     let rdrand = match cpu::has_rdrand() {
@@ -256,6 +261,8 @@ fn start_pages<'a>(
         instantiate: &instantiate,
         signature,
         dirs: app.dirs,
+        devices: &devices.list,
+        device_names: devices.names,
     };
     let what = "its arguments and environment";
     let (bytes, room) = (rest.size() as u64, space::STARTUP_END - space::STARTUP);
@@ -316,9 +323,15 @@ fn describe_program<'a>(
 }
 
 /// The CSpace with what an app may do, the IPC buffer, the thread.
-fn thread(loader: &mut Loader, owner: Owner, vspace: u64, id: AppId) -> Result<u64, MemoryError> {
-    let memory = &mut loader.memory;
-    let cspace = memory.object(owner, Kernel::CNode(service::CSPACE_BITS))?;
+fn thread(
+    loader: &mut Loader,
+    owner: Owner,
+    vspace: u64,
+    id: AppId,
+    devices: &Devices<'_>,
+) -> Result<u64, MemoryError> {
+    let (memory, bits) = (&mut loader.memory, devices.cspace_bits());
+    let cspace = memory.object(owner, Kernel::CNode(bits))?;
     for (slot, mark) in [
         (service::ENDPOINT, app_badge(id.index, SERVICE_MARK)),
         (service::FAULT_ENDPOINT, app_badge(id.index, FAULT_MARK)),
@@ -327,7 +340,7 @@ fn thread(loader: &mut Loader, owner: Owner, vspace: u64, id: AppId) -> Result<u
         sys::seL4_CNode_Mint(
             cspace,
             slot,
-            service::CSPACE_BITS,
+            bits,
             ROOT,
             endpoint,
             DEPTH,
@@ -335,6 +348,7 @@ fn thread(loader: &mut Loader, owner: Owner, vspace: u64, id: AppId) -> Result<u
             badge(mark),
         )?;
     }
+    devices.ports(cspace)?;
     let buffer = memory.object(owner, Kernel::Frame)?;
     let access = Access::ReadWrite;
     vspace::map(memory, owner, vspace, buffer, space::IPC_BUFFER, access)?;
@@ -344,7 +358,7 @@ fn thread(loader: &mut Loader, owner: Owner, vspace: u64, id: AppId) -> Result<u
         service::FAULT_ENDPOINT,
         message::priority(APP_PRIORITY, 0),
         cspace,
-        guard(DEPTH - service::CSPACE_BITS),
+        guard(DEPTH - bits),
         vspace,
         0,
         space::IPC_BUFFER,

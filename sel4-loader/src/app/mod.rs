@@ -5,6 +5,7 @@
 //! | module | decides |
 //! |---|---|
 //! | [`compose`] | its address space, its capabilities, its thread |
+//! | [`devices`] | the devices that it gets |
 //! | [`instances`] | which objects are loaded, and how they are linked with each other |
 //! | [`plan`] | where memories and tables are, and how large they may become |
 //! | [`thunks`] | how a function of WASI knows which instance calls it |
@@ -14,6 +15,7 @@
 //! | [`script`] | the steps of a test script, if that is what it runs |
 
 mod compose;
+mod devices;
 mod fault;
 mod instances;
 mod plan;
@@ -31,10 +33,12 @@ pub use times::Times;
 use crate::Loader;
 use crate::executive::AppId;
 use crate::executive::control::Purpose;
+use crate::grants::Denied;
 use crate::heap::Full;
 use crate::memory::MemoryError;
 use crate::runtime::Copies;
 use crate::vspace::PAGE;
+use alloc::vec::Vec;
 use core::fmt;
 use instances::Space;
 use sel4::sys;
@@ -177,13 +181,14 @@ struct Stack {
 pub struct Borrowed {
     copies: Option<Copies>,
     archive: Option<Copies>,
+    devices: Vec<Copies>,
 }
 
 impl Borrowed {
     /// Gives it back.
     pub fn give_back(self) -> Result<(), sel4::Error> {
-        let lists = [self.copies, self.archive];
-        lists.iter().flatten().try_for_each(Copies::delete)
+        let mut lists = self.copies.iter().chain(&self.archive).chain(&self.devices);
+        lists.try_for_each(Copies::delete)
     }
 }
 
@@ -216,6 +221,8 @@ pub enum AppError<'a> {
     NoJob,
     /// A job is a function that takes and gives nothing.
     JobType(&'a str),
+    /// A device that its contract names is not for it.
+    Device(&'a str, Denied),
     /// The executive knows as many apps as it can.
     TooMany,
     /// The function to run has a type for which the object has no trampoline.
@@ -277,6 +284,7 @@ impl fmt::Display for AppError<'_> {
                 "the function `{name}` is to be called every period, so it has to be of type \
                  `() -> ()`"
             ),
+            Self::Device(name, denied) => write!(f, "device `{name}`: {denied}"),
             Self::TooMany => write!(
                 f,
                 "there are {} apps already, as many as there can be",

@@ -5,7 +5,7 @@
 //! 2.3.9), so setting it late makes nothing drift. Which time it is the time stamp counter says;
 //! how fast the HPET counts against it is measured as the system runs.
 
-use super::interrupts::Interrupt;
+use super::interrupts::{Interrupt, Trigger};
 use super::time::Clock;
 use crate::devices::Devices;
 use crate::memory::{Memory, MemoryError, Owner};
@@ -63,6 +63,8 @@ enum Device {
 pub struct Alarm {
     device: Device,
     interrupt: Interrupt,
+    /// The pin of that.
+    pin: u64,
     /// The moment that the device is set to.
     set_to: Option<u64>,
     /// The interrupt has come and the next cannot.
@@ -94,7 +96,8 @@ impl Alarm {
         };
         Ok(Self {
             device,
-            interrupt: Interrupt::new(memory, pin, vector, notification)?,
+            interrupt: Interrupt::new(memory, (pin, Trigger::EDGE), vector, notification)?,
+            pin,
             set_to: None,
             masked: false,
         })
@@ -106,6 +109,11 @@ impl Alarm {
             Device::Hpet { .. } => "HPET",
             Device::Pit => "8254",
         }
+    }
+
+    /// The pin of the I/O APIC that it has.
+    pub fn pin(&self) -> u64 {
+        self.pin
     }
 
     /// Its interrupt has come; gives the moment that it was set to.

@@ -4,6 +4,8 @@
 //! The two threads share memory. A request lies in one cell; the manager calls, so it does not run
 //! while the executive has it: the cell has one user at a time.
 
+use super::interrupts::{LINES, Trigger};
+use super::lines::Line;
 use super::services::{Caller, MOST_WORDS};
 use super::threads::{Slot, Thread, Wait};
 use super::{Clock, RINGS, Reaction, SERIAL, Schedule, Sections, State, TIMER};
@@ -192,6 +194,10 @@ pub enum Request {
     Clock(Clock),
     /// The policy, and what the end of a sleep costs, in nanoseconds.
     Policy(Policy, u64),
+    /// The interrupt of a device that is granted.
+    Line(usize, super::Interrupt),
+    /// It is an app's, as that of its device with this number.
+    Bind(AppId, usize, u64),
     /// The next event, until a moment.
     Next(Option<u64>),
 }
@@ -234,6 +240,17 @@ impl Exchange {
 /// The manager's way to the executive.
 pub struct Control {
     cap: u64,
+    /// What interrupts signal.
+    notification: u64,
+}
+
+/// What the executive has taken of the machine.
+pub struct Taken {
+    /// The serial port's interrupt.
+    pub serial: super::Interrupt,
+    /// What its timer is, and the pin of that.
+    pub timer: &'static str,
+    pub timer_pin: u64,
 }
 
 impl Control {
@@ -341,6 +358,24 @@ impl Control {
         self.done(Request::Clock(clock));
     }
 
+    /// Takes a pin of the I/O APIC, as the line with this number.
+    pub fn line(
+        &self,
+        memory: &mut Memory,
+        number: usize,
+        pin: (u64, Trigger),
+    ) -> Result<(), MemoryError> {
+        let vector = super::FIRST_LINE + number as u64;
+        let interrupt = super::Interrupt::new(memory, pin, vector, self.notification)?;
+        self.done(Request::Line(number, interrupt));
+        Ok(())
+    }
+
+    /// Gives an app a line, as that of its device with this number.
+    pub fn bind(&self, app: AppId, number: usize, device: u64) {
+        self.done(Request::Bind(app, number, device));
+    }
+
     /// Waits for something to do.
     pub fn next(&self, until_ns: Option<u64>) -> Event {
         match self.ask(Request::Next(until_ns)) {
@@ -356,11 +391,16 @@ impl Control {
         endpoint: u64,
         clock: Clock,
         serial_pin: u64,
-    ) -> Result<(Self, super::Interrupt, &'static str), MemoryError> {
+    ) -> Result<(Self, Taken), MemoryError> {
         let notification = memory.object(Owner::Root, Object::Notification)?;
         let alarm = super::alarm::Alarm::new(memory, devices, &clock, notification, TIMER)?;
-        let device = alarm.name();
-        let serial = super::Interrupt::new(memory, serial_pin, SERIAL, notification)?;
+        let pin = (serial_pin, Trigger::EDGE);
+        let serial = super::Interrupt::new(memory, pin, SERIAL, notification)?;
+        let taken = Taken {
+            serial,
+            timer: alarm.name(),
+            timer_pin: alarm.pin(),
+        };
         let replies = memory.slots(Owner::Root, super::TASKS as u64)?;
         let cap = memory.slots(Owner::Root, 1)?;
         let all = rights::ALL;
@@ -393,10 +433,11 @@ impl Control {
             (&raw mut (*state).mail).write(0);
             (&raw mut (*state).output).write(false);
             (&raw mut (*state).serial).write(false);
+            (&raw mut (*state).lines).write([Line::EMPTY; LINES]);
             (&raw mut (*state).sections).write(Sections::default());
         }
         thread(memory, notification)?;
-        Ok((Self { cap }, serial, device))
+        Ok((Self { cap, notification }, taken))
     }
 }
 
@@ -489,10 +530,16 @@ impl State {
                 self.schedule.set_policy(policy);
                 self.schedule.set_wake_cost(wake_ns);
             }
+            Request::Line(number, interrupt) => self.line(number, interrupt)?,
+            Request::Bind(app, number, device) => {
+                let (index, _) = self.slot(app)?;
+                self.bind(number, index, device)?;
+            }
             Request::Sections => return Some(Answer::Sections(self.sections)),
             Request::Remove(app) => {
                 let (index, task) = self.slot(app)?;
                 self.halt(index, now);
+                self.unbind(index);
                 self.schedule.remove(task);
                 let slot = &mut self.slots[index];
                 (slot.used, slot.mail, slot.verdict) = (false, None, None);
@@ -537,7 +584,8 @@ impl State {
             }
             Request::Abort(app) => {
                 let (index, task) = self.slot(app)?;
-                self.slots[index].thread = Thread::Blocked;
+                let slot = &mut self.slots[index];
+                (slot.thread, slot.wait) = (Thread::Blocked, Wait::Other);
                 self.schedule.abort(task, now);
             }
             Request::Stop(app) => {
@@ -586,7 +634,7 @@ impl State {
     fn halt(&mut self, index: usize, now: u64) {
         self.schedule.stop(TaskId(index as u16), now);
         let slot = &mut self.slots[index];
-        slot.thread = Thread::Blocked;
+        (slot.thread, slot.wait) = (Thread::Blocked, Wait::Other);
         if self.running == Some(index) {
             self.running = None;
             let _ = sys::seL4_TCB_Suspend(slot.tcb);

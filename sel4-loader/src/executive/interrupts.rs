@@ -6,9 +6,11 @@ use sel4::{badge, rights, sys};
 
 /// The lowest badge bit of interrupts; a kernel of this version keeps 28 bits of a badge. What is
 /// below tells apps apart.
-const FIRST_BIT: u64 = 20;
+const FIRST_BIT: u64 = 12;
 /// Interrupts that can be told apart.
-pub const INTERRUPTS: u64 = 8;
+const INTERRUPTS: u64 = 16;
+/// Those of apps' devices.
+pub const LINES: usize = (INTERRUPTS - super::FIRST_LINE) as usize;
 
 /// The badge bit of an interrupt with this number.
 pub const fn signal(vector: u64) -> u64 {
@@ -18,20 +20,37 @@ pub const fn signal(vector: u64) -> u64 {
 /// All of them.
 pub const SIGNALS: u64 = ((1 << INTERRUPTS) - 1) << FIRST_BIT;
 
+/// How a pin says that there is an interrupt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Trigger {
+    /// By being active, not by becoming so.
+    pub level: bool,
+    /// A low pin is an active one.
+    pub low: bool,
+}
+
+impl Trigger {
+    /// By becoming high, as on an ISA bus.
+    pub const EDGE: Self = Self {
+        level: false,
+        low: false,
+    };
+}
+
 /// An interrupt: its handler's capability.
 #[derive(Clone, Copy)]
 pub struct Interrupt(u64);
 
 impl Interrupt {
-    /// Takes an edge-triggered pin of the first I/O APIC.
+    /// Takes a pin of the first I/O APIC.
     pub fn new(
         memory: &mut Memory,
-        pin: u64,
+        (pin, trigger): (u64, Trigger),
         vector: u64,
         notification: u64,
     ) -> Result<Self, MemoryError> {
         let (handler, signalling) = (memory.slots(Owner::Root, 1)?, memory.slots(Owner::Root, 1)?);
-        let (ioapic, edge, active_high) = (0, 0, 0);
+        let (ioapic, level, low) = (0, trigger.level.into(), trigger.low.into());
         sys::seL4_IRQControl_GetIOAPIC(
             sys::seL4_CapIRQControl,
             ROOT,
@@ -39,8 +58,8 @@ impl Interrupt {
             DEPTH,
             ioapic,
             pin,
-            edge,
-            active_high,
+            level,
+            low,
             vector,
         )?;
         let (all, mark) = (rights::ALL, badge(signal(vector)));

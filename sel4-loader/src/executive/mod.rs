@@ -12,6 +12,7 @@
 //! | [`control`] | what the manager may ask, and what it is told |
 //! | [`services`] | which calls of apps are answered at once, and what becomes of the rest |
 //! | [`threads`] | suspending, resuming, entering: what the kernel is told |
+//! | [`lines`] | interrupts of apps' devices |
 //! | [`alarm`], [`interrupts`], [`time`] | when it wakes |
 //! | [`ring`] | what apps have written |
 
@@ -19,19 +20,21 @@ mod alarm;
 #[allow(dead_code, reason = "what the manager does not ask yet")]
 pub mod control;
 mod interrupts;
+mod lines;
 mod ring;
 mod services;
 mod threads;
 mod time;
 
 pub use control::{AppId, Control, Event};
-pub use interrupts::Interrupt;
+pub use interrupts::{Interrupt, LINES, Trigger};
 pub use ring::Ring;
 pub use time::Clock;
 
 use alarm::Alarm;
 use control::{EXCHANGE, MANAGER_BADGE};
 use interrupts::{SIGNALS, signal};
+use lines::Line;
 use sel4::syscall::{self, Received};
 use services::Caller;
 use threads::Slot;
@@ -42,6 +45,8 @@ pub const TASKS: usize = 64;
 /// Numbers of interrupts.
 pub const TIMER: u64 = 0;
 pub const SERIAL: u64 = 1;
+/// The first of apps' devices.
+pub const FIRST_LINE: u64 = 2;
 
 /// What apps have written, by their slots.
 pub static RINGS: [Ring; TASKS] = [const { Ring::new() }; TASKS];
@@ -68,6 +73,8 @@ pub struct State {
     output: bool,
     /// The serial port has received something.
     serial: bool,
+    /// Interrupts of apps' devices.
+    lines: [Line; LINES],
     /// Times of the executive itself.
     sections: Sections,
 }
@@ -136,6 +143,7 @@ impl State {
                 self.serial = true;
                 self.wake_manager(now);
             }
+            self.lines_fired(badge, now);
             return Caller::None;
         }
         if badge == MANAGER_BADGE {

@@ -67,6 +67,9 @@ impl State {
                 self.slots[index].answer(&[Status::Done as u64, used, now]);
                 Caller::App(index)
             }
+            Some(Service::InterruptWait) => self.interrupt_wait(index, (first, second), now),
+            Some(Service::InterruptAcknowledge) => self.interrupt_acknowledge(index, first, now),
+            Some(Service::InterruptCount) => self.interrupt_count(index, first),
             Some(Service::Grow | Service::Read) => {
                 self.forward(index, received, now);
                 Caller::App(index)

@@ -43,6 +43,8 @@ pub enum Wait {
     Time,
     /// For room in its ring.
     Room,
+    /// For the interrupt with this number.
+    Interrupt(usize),
 }
 
 /// An app as the executive knows it.

@@ -7,13 +7,13 @@ use wasm_aot_object::descriptor::MemoryDescriptor;
 
 /// The accessible part of a linear memory during one host call.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Memory {
+pub struct Memory {
     base: *mut u8,
     length: u64,
 }
 
 /// A pointer and a length, as the program gives them.
-pub(super) type Range = (u32, u32);
+pub type Range = (u32, u32);
 
 impl Memory {
     /// # Safety

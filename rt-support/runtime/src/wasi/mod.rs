@@ -24,7 +24,7 @@ use crate::errno::{Errno, Result};
 use crate::export::{Export, Signature, Value};
 use crate::platform::{self, Platform};
 use abi::Dialect;
-use memory::Memory;
+pub use memory::{Memory, Range};
 use wasm_aot_object::descriptor::MemoryDescriptor;
 
 /// The WASI state of a running program: its memory and its descriptors.

@@ -16,6 +16,20 @@ const NO_INTERRUPT: u32 = u32::MAX;
 const MEMORY: u32 = 0;
 const PORTS: u32 = 1;
 
+/// Bits of [`Grant::flags`].
+pub mod grant_flags {
+    /// Several apps may have it at a time.
+    pub const SHARED: u32 = 1;
+    /// Its registers can only be read.
+    pub const READ_ONLY: u32 = 2;
+    /// Its pin interrupts as long as it is active; without this bit, when it becomes so.
+    pub const LEVEL: u32 = 4;
+    /// Its pin is active when it is low.
+    pub const ACTIVE_LOW: u32 = 8;
+    /// Every bit that this version knows.
+    pub const ALL: u32 = 15;
+}
+
 /// A grant, as it stands in the bundle.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Clone, Copy, Debug)]
 #[repr(C)]
@@ -23,6 +37,8 @@ pub struct GrantRecord {
     name: Range,
     kind: U32,
     interrupt: U32,
+    flags: U32,
+    reserved: U32,
     start: U64,
     length: U64,
 }
@@ -46,6 +62,26 @@ pub enum Resource {
     },
 }
 
+impl Resource {
+    /// Its kind, the first of its addresses and how many they are.
+    fn range(self) -> (u32, u64, u64) {
+        match self {
+            Self::Memory { address, bytes } => (MEMORY, address, bytes),
+            Self::Ports { first, count } => (PORTS, first.into(), count.into()),
+        }
+    }
+
+    /// Whether something belongs to both.
+    #[must_use]
+    pub fn overlaps(self, other: Self) -> bool {
+        let ((kind, start, length), (other_kind, other_start, other_length)) =
+            (self.range(), other.range());
+        let end = start.saturating_add(length);
+        let other_end = other_start.saturating_add(other_length);
+        kind == other_kind && start < other_end && other_start < end
+    }
+}
+
 /// A device that apps may have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Grant<'a> {
@@ -55,19 +91,20 @@ pub struct Grant<'a> {
     pub resource: Resource,
     /// Its pin of the interrupt controller, if it has one.
     pub interrupt: Option<u32>,
+    /// [`grant_flags`].
+    pub flags: u32,
 }
 
 #[cfg(any(test, feature = "write"))]
 impl GrantRecord {
-    pub(super) fn new(name: Range, resource: Resource, interrupt: Option<u32>) -> Self {
-        let (kind, start, length) = match resource {
-            Resource::Memory { address, bytes } => (MEMORY, address, bytes),
-            Resource::Ports { first, count } => (PORTS, first.into(), count.into()),
-        };
+    pub(super) fn new(name: Range, grant: &super::GrantSpec) -> Self {
+        let (kind, start, length) = grant.resource.range();
         Self {
             name,
             kind: kind.into(),
-            interrupt: interrupt.unwrap_or(NO_INTERRUPT).into(),
+            interrupt: grant.interrupt.unwrap_or(NO_INTERRUPT).into(),
+            flags: grant.flags.into(),
+            reserved: 0.into(),
             start: start.into(),
             length: length.into(),
         }
@@ -100,11 +137,18 @@ impl<'a> Bundle<'a> {
             },
             _ => return wrong("a grant of an unknown kind"),
         };
-        let interrupt = record.interrupt.get();
+        let (interrupt, flags) = (record.interrupt.get(), record.flags.get());
+        if flags & !grant_flags::ALL != 0 {
+            return wrong("unknown flags of a grant");
+        }
+        if flags & grant_flags::SHARED != 0 && interrupt != NO_INTERRUPT {
+            return wrong("a grant that is shared and has an interrupt, which is one app's");
+        }
         Ok(Grant {
             name,
             resource,
             interrupt: (interrupt != NO_INTERRUPT).then_some(interrupt),
+            flags,
         })
     }
 }

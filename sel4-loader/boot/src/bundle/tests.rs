@@ -10,6 +10,7 @@ fn uart() -> GrantSpec {
             count: 8,
         },
         interrupt: Some(4),
+        flags: grant_flags::LEVEL,
     }
 }
 
@@ -21,6 +22,7 @@ fn gpio() -> GrantSpec {
             bytes: 8192,
         },
         interrupt: None,
+        flags: grant_flags::SHARED | grant_flags::READ_ONLY,
     }
 }
 
@@ -89,6 +91,7 @@ fn bundles_round_trip() {
         assert_eq!(grant.name, spec.name);
         assert_eq!(grant.resource, spec.resource);
         assert_eq!(grant.interrupt, spec.interrupt);
+        assert_eq!(grant.flags, spec.flags);
     }
     assert_eq!(grants.len(), 2);
     let offset = apps[0].archive.as_ptr() as usize - bytes.as_ptr() as usize;
@@ -179,6 +182,10 @@ fn grants_that_cannot_be_are_refused() {
         let error = parse([bad.clone()].into());
         assert!(matches!(error, Some(BundleError::Invalid(_))), "{bad:?}");
     }
+    for flags in [16, grant_flags::SHARED] {
+        let wrong = GrantSpec { flags, ..uart() };
+        assert!(parse([wrong].into()).is_some(), "{flags}");
+    }
     let nameless = GrantSpec {
         name: "".into(),
         ..gpio()
@@ -192,4 +199,21 @@ fn grants_that_cannot_be_are_refused() {
     };
     assert_eq!(parse(many(MAX_GRANTS).collect()), None);
     assert!(parse(many(MAX_GRANTS + 1).collect()).is_some());
+}
+
+#[test]
+fn what_belongs_to_two_is_found() {
+    let memory = |address, bytes| Resource::Memory { address, bytes };
+    let ports = |first, count| Resource::Ports { first, count };
+    for (one, other, expected) in [
+        (memory(0x1000, 0x2000), memory(0x2000, 0x1000), true),
+        (memory(0x1000, 0x1000), memory(0x2000, 0x1000), false),
+        (memory(0x1000, 0x4000), memory(0x2000, 0x1000), true),
+        (ports(0x3e8, 8), ports(0x3ef, 1), true),
+        (ports(0x3e8, 8), ports(0x3f0, 8), false),
+        (ports(0x3e8, 8), memory(0, 0x1000), false),
+    ] {
+        assert_eq!(one.overlaps(other), expected, "{one:x?} {other:x?}");
+        assert_eq!(other.overlaps(one), expected, "{other:x?} {one:x?}");
+    }
 }

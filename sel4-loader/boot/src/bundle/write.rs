@@ -46,6 +46,8 @@ pub struct GrantSpec {
     pub resource: Resource,
     /// Its interrupt pin.
     pub interrupt: Option<u32>,
+    /// [`grant_flags`].
+    pub flags: u32,
 }
 
 /// What holds for all apps of a bundle.
@@ -139,7 +141,7 @@ pub fn encode(system: &SystemSpec, apps: &[AppSpec]) -> Option<Vec<u8>> {
     let mut grants = Vec::new();
     for grant in &system.grants {
         let name = aligned(grant.name.as_bytes(), 1)?;
-        grants.push(GrantRecord::new(name, grant.resource, grant.interrupt));
+        grants.push(GrantRecord::new(name, grant));
     }
     let header = Header {
         magic: MAGIC,

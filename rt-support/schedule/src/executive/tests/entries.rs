@@ -119,3 +119,25 @@ fn a_sleeper_pays_for_the_entry_that_wakes_it() {
     world.enter(10, &[], None, Some(12));
     world.enter(12, &[Woken(s)], Some(s), Some(28));
 }
+
+#[test]
+fn who_lets_interrupts_come_pays_for_their_entries() {
+    let mut world = World::new(Policy::FixedPriority);
+    world.executive.set_wake_cost(4);
+    let s = world.started(server(1, 100, 12));
+    let background = world.started(Parameters::BACKGROUND);
+    world.executive.wake(s, 0);
+    world.executive.wake(background, 0);
+    world.enter(0, &[], Some(s), Some(12));
+    assert!(world.executive.pay_for_entry(s, 1));
+    world.enter(1, &[], Some(s), Some(8));
+    assert!(world.executive.pay_for_entry(s, 2));
+    // Nothing is left: it waits for its next budget, and pays nothing more.
+    assert!(world.executive.pay_for_entry(s, 2));
+    assert!(!world.executive.pay_for_entry(s, 2));
+    world.enter(2, &[], Some(background), Some(100));
+    assert_eq!(world.counters(s).throttled, 1);
+    world.enter(100, &[Replenished(s)], Some(s), Some(112));
+    // There is no budget in idle time, and so nothing to pay.
+    assert!(!world.executive.pay_for_entry(background, 101));
+}
