@@ -2,6 +2,7 @@
 //! Several apps in one boot of seL4, made by hand rather than by the command.
 
 use crate::tools;
+use anyhow::{Context, Result};
 use sel4_host::bundle::{AppSpec, SystemSpec, app_flags, encode, flags};
 use sel4_host::{Artifacts, Events, Outcome, Qemu};
 use std::collections::BTreeMap;
@@ -109,18 +110,17 @@ pub fn boot_with(apps: &[AppSpec], input: Option<Box<dyn Read + Send>>) -> (Outc
 /// Loads and unloads the apps ten thousand times, or as often as the duration allows, if it is not
 /// zero; gives how often, and the root task's log.
 ///
-/// # Panics
+/// # Errors
 /// Where that comes to no end, or something is kept.
-#[must_use]
-pub fn churn(apps: &[AppSpec], duration: Duration, icount: bool) -> (u64, String) {
+pub fn churn(apps: &[AppSpec], duration: Duration, icount: bool) -> Result<(u64, String)> {
     let system = SystemSpec {
         duration_us: duration.as_micros() as u64,
         ..SystemSpec::new(flags::HOSTED | flags::POWER_OFF | flags::CHURN)
     };
-    let bundle = encode(&system, apps).unwrap();
-    let artifacts = Artifacts::read(&tools::share().unwrap()).unwrap();
-    let mut image = tempfile::NamedTempFile::new().unwrap();
-    image.write_all(&artifacts.image(&bundle).unwrap()).unwrap();
+    let bundle = encode(&system, apps).context("too many apps")?;
+    let artifacts = Artifacts::read(&tools::share()?)?;
+    let mut image = tempfile::NamedTempFile::new()?;
+    image.write_all(&artifacts.image(&bundle)?)?;
     let qemu = Qemu {
         icount,
         timeout: Some(Duration::from_secs(1200)),
@@ -128,13 +128,11 @@ pub fn churn(apps: &[AppSpec], duration: Duration, icount: bool) -> (u64, String
     };
     let mut said = Said::default();
     let outcome = qemu.run(image.path(), &mut said);
-    let outcome = outcome.unwrap_or_else(|error| panic!("{error}\n{}", said.log));
-    let summary = outcome.summary;
+    let summary = outcome.with_context(|| said.log.clone())?.summary;
     let words = " apps have ended and kept nothing; ";
     let count = summary.split_once(words).and_then(|(before, _)| {
         let (_, count) = before.rsplit_once(' ')?;
         count.parse().ok()
     });
-    let count = count.unwrap_or_else(|| panic!("{summary}"));
-    (count, said.log + &summary)
+    Ok((count.with_context(|| summary.clone())?, said.log + &summary))
 }

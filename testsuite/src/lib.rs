@@ -9,6 +9,7 @@
 //! | [`report`] | what a report of a trap says, ours and wasmtime's |
 //! | [`compare`] | whether two runs are the same |
 //! | [`boot`] | several apps in one boot of seL4 |
+//! | [`churn`] | apps that are loaded and unloaded again and again |
 //! | [`realtime`] | systems of apps with contracts, under a clock that counts instructions |
 //! | [`hostile`] | apps on seL4 that no compiler of ours makes |
 //! | [`tools`] | where the programs are |
@@ -28,6 +29,7 @@
 //! | `schedule.rs` | the analysis of sets of contracts |
 //! | `boot.rs` | seL4: what `wasm-aot boot` shows, and its exit status |
 //! | `realtime.rs` | seL4: apps with deadlines keep them, whatever others do |
+//! | `churn.rs`, `reload.rs` | seL4: loading and unloading leaves nothing, and disturbs nobody with a contract |
 //! | `boots.rs` | seL4: hostile, damaged and too large apps, one after the other |
 //!
 //! The tests take the programs from the environment, which `cargo xtask test` sets, or from the
@@ -37,6 +39,7 @@
 
 pub mod boot;
 pub mod case;
+pub mod churn;
 pub mod compare;
 pub mod devices;
 pub mod hostile;

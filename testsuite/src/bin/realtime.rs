@@ -2,13 +2,13 @@
 //! Prints what the real-time system does under a clock that counts instructions, beside what it has
 //! to do: `cargo xtask realtime`. Exit code 1 where something is not as it has to be.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use sel4_host::bundle::{AppSpec, Policy};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
-use testsuite::hostile;
 use testsuite::realtime::{self, Run};
+use testsuite::{boot, churn, hostile};
 use wasm_aot_schedule::report::Report;
 
 /// Releases of the first system.
@@ -17,6 +17,8 @@ const RELEASES: u64 = 100_000;
 const JITTER_NS: u64 = 50_000;
 /// Nanoseconds after the end of its budget in which an app is stopped.
 const CUT_NS: u64 = 100_000;
+/// Microseconds from an object in memory to its first instruction.
+const FIRST_US: u64 = 50_000;
 /// Apps that do what they can to harm others.
 const HOSTILE: [&str; 7] = ["spin", "recurse", "grow", "trap", "calls", "flood", "block"];
 
@@ -168,7 +170,7 @@ fn faults(table: &mut Table, apps: &[AppSpec], seconds: u64) -> Result<()> {
     let mut all = apps.to_vec();
     all.extend(hostile.iter().map(|h| AppSpec {
         stack_size: 64 << 10,
-        ..testsuite::boot::app(&h.name, h.object.clone())
+        ..boot::app(&h.name, h.object.clone())
     }));
     let run = realtime::run(&all, Policy::FixedPriority, Duration::from_secs(seconds))?;
     println!(
@@ -191,6 +193,28 @@ fn faults(table: &mut Table, apps: &[AppSpec], seconds: u64) -> Result<()> {
     Ok(())
 }
 
+/// Apps are loaded and unloaded, and what that takes.
+fn loading(table: &mut Table, scratch: &Path, quick: bool) -> Result<()> {
+    let (wanted, duration) = match quick {
+        true => (50, Duration::from_secs(5)),
+        false => (10_000, Duration::ZERO),
+    };
+    println!("apps that are loaded and unloaded, eight at once, in any order");
+    let (count, _) = boot::churn(&churn::apps(scratch)?, duration, false)?;
+    table.at_least("  of them, nothing being kept, to the byte", wanted, count);
+    let nbody = churn::nbody(scratch)?;
+    let (_, log) = boot::churn(&[nbody], Duration::from_secs(1), true)?;
+    let said = log.lines().find_map(|line| line.split_once("nbody: "));
+    let (_, said) = said.context("the root task says nothing of nbody")?;
+    let first = said.split_once("first instruction after ");
+    let first = first.and_then(|(_, rest)| rest.split_once(' ')?.0.parse().ok());
+    let first = first.context("the root task says nothing of nbody's first instruction")?;
+    let what = "  from nbody's object in memory to its first instruction";
+    table.at_most(what, FIRST_US, first, "us");
+    println!("    {said}");
+    Ok(())
+}
+
 fn main() -> Result<ExitCode> {
     let quick = std::env::args().any(|argument| argument == "--quick");
     let scratch = tempfile::tempdir()?;
@@ -203,6 +227,7 @@ fn main() -> Result<ExitCode> {
     beside_hostile(&mut table, &apps, scratch.path(), short)?;
     // Long enough for all of them to come to their ends.
     faults(&mut table, &apps, 20)?;
+    loading(&mut table, scratch.path(), quick)?;
     let wrong: Vec<&Line> = table.0.iter().filter(|line| !line.fits).collect();
     for line in &wrong {
         println!(
