@@ -161,6 +161,33 @@ fn a_storm_of_interrupts_costs_its_app_alone() {
     control_is_unharmed(&run, 4_900);
 }
 
+/// A job may wait for its device as well; its deadline goes on.
+#[test]
+fn a_job_waits_for_its_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let body = "
+        (call $write32 (i32.const 0) (i32.const 0x60) (i32.const 1))
+        (call $is (call $wait (i32.const 0) (i64.const -1)) (i32.const 0) (i32.const 1))
+        (call $write32 (i32.const 0) (i32.const 0x64) (i32.const 1))
+        (call $is (call $acknowledge (i32.const 0)) (i32.const 0) (i32.const 2))
+        (call $is (call $wait (i32.const 0) (i64.const 100000)) (i32.const 73) (i32.const 3))";
+    let object = devices::module(&["edu"], body, folder.path()).unwrap();
+    let contract = Contract {
+        class: Class::Periodic,
+        entry: "_start",
+        jobs_max: 100,
+        ..server()
+    };
+    let app = devices::app("job", object, &["edu"], contract).unwrap();
+    let run = run_with(&[app], edu_system(0), options(&devices::EDU)).unwrap();
+    assert_eq!(run.exit_codes["job"], 0, "{}", run.log);
+    let report = run.reports["job"];
+    let counts = [report.completions(), report.misses(), report.skipped()];
+    assert_eq!(counts, [100, 0, 0], "{}", run.log);
+    // The time that it waits is in there.
+    assert!(report.response().min_ns() > 100_000, "{}", run.log);
+}
+
 /// Boots apps of which each is to end with a code and a text.
 #[track_caller]
 fn each_ends(apps: &[AppSpec], grants: Vec<GrantSpec>, expected: &[(i32, &str)]) -> Run {
