@@ -196,11 +196,9 @@ impl<'k, const W: usize, const T: usize> Loader<'k, W, T> {
         let accept = core.accepts();
         core.link.transmit(now_ns, transport, accept);
         core.notice_session();
-        let alarms = [
-            core.link.alarm_ns(),
-            core.waiting.alarm_ns(),
-            core.next_expiry_ns(),
-        ];
+        // Where there is no room for an answer, it is not time that makes some.
+        let waiting = core.waiting.alarm_ns().filter(|_| core.link.room() > 0);
+        let alarms = [core.link.alarm_ns(), waiting, core.next_expiry_ns()];
         Next {
             again,
             alarm_ns: alarms.into_iter().flatten().min(),
