@@ -7,7 +7,7 @@
 //! executive for each such call, and its app has a budget of them; an app that does not run gets no
 //! further interrupt at all.
 
-use super::interrupts::{Interrupt, LINES, signal};
+use super::interrupts::{Interrupt, SIGNALS, signal};
 use super::services::Caller;
 use super::threads::Wait;
 use super::{FIRST_LINE, State};
@@ -77,10 +77,10 @@ impl State {
 
     /// Interrupts of devices have come.
     pub(super) fn lines_fired(&mut self, badge: u64, now: u64) {
-        for number in 0..LINES {
-            if badge & signal(FIRST_LINE + number as u64) == 0 {
-                continue;
-            }
+        let mut left = badge & SIGNALS & !(signal(FIRST_LINE) - 1);
+        while left != 0 {
+            let number = (left / signal(FIRST_LINE)).trailing_zeros() as usize;
+            left &= left - 1;
             let line = &mut self.lines[number];
             line.armed = false;
             let Some((index, _)) = line.app else {
