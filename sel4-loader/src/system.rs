@@ -15,8 +15,8 @@ use alloc::vec::Vec;
 use sel4_boot::bundle::{App, Bundle, app_flags};
 use sel4_boot::frame::{Kind, NO_APP};
 use wasm_aot_contract::{Contract, ContractError};
-use wasm_aot_schedule::Reaction;
 use wasm_aot_schedule::report::{Report, Supervision};
+use wasm_aot_schedule::{Parameters, Reaction};
 use wasm_aot_trap::EXIT_STATUS;
 
 /// Exit code of an app that could not be run.
@@ -74,8 +74,9 @@ struct History {
     traps: u64,
     restarts: u32,
     exits: u64,
-    /// When it is to be loaded again.
+    /// When it is to be loaded again, and the exit code with which it went.
     restart_at: Option<u64>,
+    last_code: i32,
 }
 
 /// All apps.
@@ -224,7 +225,7 @@ impl System {
         let limit = limit.into_iter().filter(|&bytes| bytes > 0).min();
         let memory = loader.memory.begin(limit.unwrap_or(u64::MAX));
         let memory = memory.map_err(|error| AppError::Memory("its account", error))?;
-        let Some(id) = loader.control.add(admission::parameters(&contract), drops) else {
+        let Some(id) = loader.control.add(Parameters::of(&contract), drops) else {
             // Nothing was taken: there is nothing to go wrong.
             let _ = loader.memory.end(memory);
             return Err(AppError::TooMany);
@@ -416,6 +417,7 @@ impl System {
         let wait = contract.backoff_us(history.restarts).saturating_mul(1000);
         history.restarts += 1;
         history.restart_at = Some(loader.clock.now().saturating_add(wait));
+        history.last_code = code;
         loader.output.continued(index as u16);
         self.remove(loader, place, None);
     }
@@ -457,7 +459,7 @@ impl System {
         let managed = self.apps.swap_remove(place);
         while loader.send_output(&managed.running, OUTPUT_ROUND) {}
         let index = managed.running.index;
-        if !managed.running.is_batch && code.is_some() {
+        if !managed.running.is_batch {
             self.send_report(loader, &managed);
         }
         self.take_back(loader, usize::from(index), managed.taken);
@@ -518,6 +520,14 @@ impl System {
         }
         while !self.apps.is_empty() {
             self.remove(loader, 0, Some(0));
+        }
+        // Those that were to be back have ended as they went.
+        for (index, entry) in self.entries.iter_mut().enumerate() {
+            if entry.history.restart_at.take().is_some() {
+                self.ended += 1;
+                let code = entry.history.last_code;
+                loader.output.exit(index as u16, entry.spec.name, code);
+            }
         }
     }
 

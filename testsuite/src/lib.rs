@@ -30,6 +30,7 @@
 //! | `boot.rs` | seL4: what `wasm-aot boot` shows, and its exit status |
 //! | `realtime.rs` | seL4: apps with deadlines keep them, whatever others do |
 //! | `churn.rs`, `reload.rs` | seL4: loading and unloading leaves nothing, and disturbs nobody with a contract |
+//! | `operator.rs` | seL4: what a person at the console does to one app, the others do not feel |
 //! | `boots.rs` | seL4: hostile, damaged and too large apps, one after the other |
 //!
 //! The tests take the programs from the environment, which `cargo xtask test` sets, or from the

@@ -78,6 +78,7 @@ pub fn compose<'a>(
         false => space.files(loader.memory.budget(account))?,
     };
     archive(loader, owner, vspace, app.archive, borrowed)?;
+    check_contract(&space, contract)?;
     let ids = (owner, vspace, id);
     let devices = Devices::new(loader, ids, contract.devices, borrowed)?;
     let periodic = contract.class == Class::Periodic;
@@ -134,7 +135,20 @@ fn stack_bytes<'a>(app: &App<'a>, contract: &Contract<'_>) -> Result<u64, AppErr
     }
 }
 
-/// The function that is a job of a periodic app.
+/// Whether what was loaded keeps to the contract.
+fn check_contract<'a>(space: &Space<'a>, contract: &Contract<'a>) -> Result<(), AppError<'a>> {
+    let mut objects = (0..).map_while(|index| space.object(index)).peekable();
+    while let Some(object) = objects.next() {
+        match objects.peek() {
+            // The last one is what is run.
+            None => contract.fits(object.meta())?,
+            Some(_) => contract.imports_fit(object.meta())?,
+        }
+    }
+    Ok(())
+}
+
+/// The function that is a job of a periodic app; [`check_contract`] has seen that it is one.
 fn job<'a>(
     loader: &Loader,
     space: &Space<'a>,
@@ -142,16 +156,10 @@ fn job<'a>(
     entry: &str,
 ) -> Result<u64, AppError<'a>> {
     let program = app.modules().len().wrapping_sub(1);
-    let missing = AppError::NoJob;
-    let object = space.object(program).ok_or(missing)?;
-    let meta = object.meta();
-    let export = meta.export(entry).filter(|e| e.kind() == Kind::Function);
-    let export = export.ok_or(missing)?;
-    let kind = meta.types().get(export.index.get() as usize);
-    if kind.map_or("", |kind| meta.str(kind.text)) != "() -> ()" {
-        return Err(AppError::JobType(meta.str(export.name)));
-    }
-    space.export(&loader.peek, program, export).ok_or(missing)
+    let object = space.object(program).ok_or(AppError::NoJob)?;
+    let export = object.meta().export(entry).ok_or(AppError::NoJob)?;
+    let address = space.export(&loader.peek, program, export);
+    address.ok_or(AppError::NoJob)
 }
 
 /// Whether all that tables, the heap and files may become is mapped: where the contract wants that

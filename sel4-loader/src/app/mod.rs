@@ -43,7 +43,7 @@ use core::fmt;
 use instances::Space;
 use sel4::sys;
 use sel4_boot::bundle::App;
-use wasm_aot_contract::{Contract, ContractError};
+use wasm_aot_contract::{Contract, ContractError, Misfit};
 use wasm_aot_loader::stack::Unbounded;
 use wasm_aot_loader::{LoadError, Object};
 use wasm_aot_schedule::admission::Refusal;
@@ -219,8 +219,8 @@ pub enum AppError<'a> {
     NoExport(&'a str),
     /// The function that is to be called every period is not there.
     NoJob,
-    /// A job is a function that takes and gives nothing.
-    JobType(&'a str),
+    /// An object does not keep to the contract.
+    Misfit(Misfit<'a>),
     /// A device that its contract names is not for it.
     Device(&'a str, Denied),
     /// The executive knows as many apps as it can.
@@ -238,6 +238,12 @@ impl<'a> From<LoadError<'a>> for AppError<'a> {
 impl From<ContractError> for AppError<'_> {
     fn from(error: ContractError) -> Self {
         Self::Contract(error)
+    }
+}
+
+impl<'a> From<Misfit<'a>> for AppError<'a> {
+    fn from(misfit: Misfit<'a>) -> Self {
+        Self::Misfit(misfit)
     }
 }
 
@@ -279,11 +285,7 @@ impl fmt::Display for AppError<'_> {
             Self::NoJob => f.write_str(
                 "the module does not export the function that its contract names as `entry`",
             ),
-            Self::JobType(name) => write!(
-                f,
-                "the function `{name}` is to be called every period, so it has to be of type \
-                 `() -> ()`"
-            ),
+            Self::Misfit(misfit) => misfit.fmt(f),
             Self::Device(name, denied) => write!(f, "device `{name}`: {denied}"),
             Self::TooMany => write!(
                 f,

@@ -37,6 +37,9 @@ pub const fn app_badge(index: u16, mark: u64) -> u64 {
 /// Background tasks and slack take turns of this length.
 const QUANTUM_NS: u64 = 10_000_000;
 
+/// What an interrupt is taken to have taken until one was measured, in nanoseconds: little.
+const ENTRY_NS: u64 = 1_000;
+
 /// The executive's stack and IPC buffer.
 const STACK_BYTES: usize = 64 * 1024;
 const IPC_BUFFER: u64 = 0x9_0000_0000;
@@ -435,6 +438,7 @@ impl Control {
             (&raw mut (*state).serial).write(false);
             (&raw mut (*state).lines).write([Line::EMPTY; LINES]);
             (&raw mut (*state).sections).write(Sections::default());
+            (&raw mut (*state).entry_ns).write(ENTRY_NS);
         }
         thread(memory, notification)?;
         Ok((Self { cap, notification }, taken))

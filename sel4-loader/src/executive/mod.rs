@@ -77,6 +77,8 @@ pub struct State {
     lines: [Line; LINES],
     /// Times of the executive itself.
     sections: Sections,
+    /// From an interrupt to here, in nanoseconds, at least.
+    entry_ns: u64,
 }
 
 /// How long the executive had the processor at a time, in nanoseconds, without what the kernel
@@ -133,12 +135,16 @@ impl State {
     fn take(&mut self, received: &Received, now: u64) -> Caller {
         let badge = received.badge;
         if badge & SIGNALS != 0 {
+            // The kernel's part of an interrupt is not the app's time. Of an alarm it is known when it
+            // came; the quickest of these tells how long others have taken.
+            let mut came = now.saturating_sub(self.entry_ns);
             if badge & signal(TIMER) != 0
                 && let Some(moment) = self.alarm.fired()
             {
-                // The kernel's part of the interrupt is not the app's time.
-                self.schedule.interrupted(moment, now);
+                self.entry_ns = self.entry_ns.min(now.saturating_sub(moment));
+                came = moment;
             }
+            self.schedule.interrupted(came, now);
             if badge & signal(SERIAL) != 0 {
                 self.serial = true;
                 self.wake_manager(now);

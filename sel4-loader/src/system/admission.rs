@@ -7,29 +7,12 @@ use crate::app::AppError;
 use crate::executive::AppId;
 use crate::heap;
 use alloc::vec::Vec;
-use wasm_aot_contract::{Class, Contract};
+use wasm_aot_contract::Contract;
 use wasm_aot_schedule::Parameters;
 use wasm_aot_schedule::admission::{Entry, admit, deadline_monotonic};
 
 /// What the manager is called among the apps.
 const SUPERVISOR: &str = "the supervisor";
-
-/// What an app's contract is for the state machine.
-pub fn parameters(contract: &Contract<'_>) -> Parameters {
-    if contract.class == Class::Background {
-        return Parameters::BACKGROUND;
-    }
-    Parameters {
-        class: contract.class,
-        priority: contract.priority,
-        period: contract.period_us * 1000,
-        deadline: contract.deadline_us * 1000,
-        budget: contract.budget_us * 1000,
-        on_miss: contract.on_miss,
-        on_overrun: contract.on_overrun,
-        slack: contract.slack,
-    }
-}
 
 impl System {
     /// The tasks there are, without one: the manager, and the apps with a contract, in the order of
@@ -52,7 +35,7 @@ impl System {
             }
             tasks.push(Entry {
                 name: self.entries[usize::from(managed.running.index)].spec.name,
-                parameters: parameters(&managed.contract),
+                parameters: Parameters::of(&managed.contract),
             });
         }
         Ok(tasks)
@@ -68,7 +51,7 @@ impl System {
         let mut tasks = self.tasks(1, self.replacing)?;
         tasks.push(Entry {
             name,
-            parameters: parameters(contract),
+            parameters: Parameters::of(contract),
         });
         deadline_monotonic(&mut tasks);
         // Whether, not by how much: the figures cost far more.
