@@ -59,7 +59,8 @@ pub fn compose<'a>(
         .map_err(lacking("the app runtime"))?;
 
     let trapping = app.flags & app_flags::UNKNOWN_IMPORTS_TRAP != 0;
-    let mut space = Space::new(account, vspace, stack_size, trapping);
+    let lazy = contract.mapping == Mapping::Lazy;
+    let mut space = Space::new(account, vspace, stack_size, (trapping, lazy));
     space.times.space_ns = between(begun..clock.now());
     for module in app.modules() {
         let index = space.load(&mut loader.tools(), module.object)?;

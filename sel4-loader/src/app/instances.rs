@@ -76,15 +76,16 @@ pub struct Space<'a> {
 }
 
 impl<'a> Space<'a> {
-    /// An address space without objects, whose stack has `stack` bytes.
-    pub fn new(account: Account, vspace: u64, stack: u64, trapping: bool) -> Self {
+    /// An address space without objects, whose stack has `stack` bytes. With `lazy` the pages of
+    /// memories become real when they are touched.
+    pub fn new(account: Account, vspace: u64, stack: u64, (trapping, lazy): (bool, bool)) -> Self {
         let below_stack = space::STACK_TOP - stack - space::STACK_GUARD;
         Self {
             account,
             vspace,
             loaded: Vec::new(),
             names: Vec::new(),
-            plan: Plan::new(),
+            plan: Plan::new(lazy),
             next_image: space::OBJECT,
             end: below_stack.min(space::OBJECT_END),
             trapping,
@@ -226,6 +227,26 @@ impl<'a> Space<'a> {
         Ok(true)
     }
 
+    /// Makes the page around an address real, if it is one that becomes so when it is touched; tells
+    /// whether it is real now.
+    pub fn touch(&mut self, memory: &mut Memory, address: u64) -> bool {
+        let (owner, vspace) = (self.owner(), self.vspace);
+        let mut regions = self.plan.since(0).iter();
+        let is_around = |region: &&Growable| {
+            let offset = address.checked_sub(region.base);
+            let end = region.touchable.unwrap_or(0);
+            offset.is_some_and(|offset| offset < end)
+        };
+        if regions.find(is_around).is_none() {
+            return false;
+        }
+        let page = address - address % PAGE;
+        let access = Access::ReadWrite;
+        let made = memory.object(owner, Kernel::Frame);
+        made.and_then(|frame| vspace::map(memory, owner, vspace, frame, page, access))
+            .is_ok()
+    }
+
     /// Its address space.
     pub fn vspace(&self) -> u64 {
         self.vspace
@@ -259,7 +280,8 @@ impl<'a> Space<'a> {
         let (frame, copy_ns) = self.image(tools, &object, address, first)?;
         self.next_image = address + total;
         let owner = self.owner();
-        for region in self.plan.since_mut(first) {
+        let eager = |region: &&mut Growable| region.touchable.is_none();
+        for region in self.plan.since_mut(first).iter_mut().filter(eager) {
             let initial = region.base + region.initial;
             serve::extend(tools.memory, owner, self.vspace, region, initial)
                 .map_err(lacking("its initial memory"))?;

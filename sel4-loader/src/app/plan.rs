@@ -25,6 +25,9 @@ pub struct Growable {
     pub initial: u64,
     /// Which memory or table of its object it is.
     pub origin: Origin,
+    /// Pages become real when they are touched: `Some` bytes from the base may be, and `mapped` is
+    /// 0.
+    pub touchable: Option<u64>,
 }
 
 /// What a region is for.
@@ -48,15 +51,18 @@ pub struct Plan {
     constant: bool,
     /// Bytes of the heap, the most that an object asks for.
     heap: u64,
+    /// Pages of memories become real when they are touched.
+    lazy: bool,
 }
 
 impl Plan {
-    pub fn new() -> Self {
+    pub fn new(lazy: bool) -> Self {
         Self {
             regions: Vec::new(),
             next_dynamic: space::DYNAMIC,
             constant: false,
             heap: 0,
+            lazy,
         }
     }
 
@@ -90,6 +96,7 @@ impl Plan {
                 limit: half,
                 initial: 0,
                 origin: Origin::Heap,
+                touchable: None,
             };
             heap::push(&mut self.regions, region)?;
         }
@@ -105,6 +112,7 @@ impl Plan {
             limit,
             initial: 0,
             origin: Origin::Files,
+            touchable: None,
         };
         heap::push(&mut self.regions, region)?;
         Ok(limit)
@@ -142,6 +150,7 @@ impl Plan {
             limit: record.limit_bytes().min(budget.max(initial)),
             initial,
             origin: Origin::Memory(index),
+            touchable: self.lazy.then_some(initial),
         };
         Ok(heap::push(&mut self.regions, region)?)
     }
@@ -163,6 +172,7 @@ impl Plan {
             limit,
             initial,
             origin: Origin::Table(index),
+            touchable: None,
         };
         Ok(heap::push(&mut self.regions, region)?)
     }

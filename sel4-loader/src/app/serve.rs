@@ -30,7 +30,16 @@ pub fn handle(loader: &mut Loader, app: &mut Running<'_>, event: &Event) -> Opti
         Event::Returned { .. } => Some(End::Returned),
         Event::Fault {
             label, registers, ..
-        } => Some(End::Fault(label, registers)),
+        } => {
+            let address = registers[sys::seL4_VMFault_Addr as usize];
+            let touched =
+                label == sys::seL4_Fault_VMFault && app.space.touch(&mut loader.memory, address);
+            if touched {
+                loader.control.go_on(app.id);
+                return None;
+            }
+            Some(End::Fault(label, registers))
+        }
         Event::Call {
             label,
             registers,
@@ -155,6 +164,14 @@ fn grow(memory: &mut Memory, app: &mut Running<'_>, address: u64, bytes: u64) ->
     let end = address.checked_add(bytes)?;
     let (owner, vspace) = (app.space.owner(), app.space.vspace());
     let region = app.space.region(address, end)?;
+    if let Some(touchable) = &mut region.touchable {
+        // Without holes here, too. Whether there is memory for it, touching it tells.
+        if address > region.base + *touchable {
+            return None;
+        }
+        *touchable = (end - region.base).max(*touchable);
+        return Some(());
+    }
     // Without holes: what was mapped ends at or behind the address.
     if address > region.base + region.mapped {
         return None;

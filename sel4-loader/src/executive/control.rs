@@ -183,6 +183,8 @@ pub enum Request {
     Reply(AppId, u32, Reply),
     /// Its ring has room again.
     Room(AppId),
+    /// What it has faulted at is mended: it does that again.
+    GoOn(AppId),
     /// The job is given up; the next release comes.
     Abort(AppId),
     Stop(AppId),
@@ -301,6 +303,11 @@ impl Control {
     /// Says that there is room in the app's ring.
     pub fn room(&self, app: AppId) {
         self.done(Request::Room(app));
+    }
+
+    /// Lets an app go on that has faulted, where it did.
+    pub fn go_on(&self, app: AppId) {
+        self.done(Request::GoOn(app));
     }
 
     /// Gives the present job up.
@@ -583,6 +590,15 @@ impl State {
                 let slot = &mut self.slots[index];
                 if slot.wait == Wait::Room {
                     slot.answer(&[super::services::AGAIN, 0]);
+                    self.schedule.wake(task, now);
+                }
+            }
+            Request::GoOn(app) => {
+                let (index, task) = self.slot(app)?;
+                // A job that was given up meanwhile is not there any more.
+                if self.slots[index].faulted {
+                    self.slots[index].faulted = false;
+                    self.slots[index].thread = Thread::Ready;
                     self.schedule.wake(task, now);
                 }
             }

@@ -85,6 +85,7 @@ impl State {
     fn fault(&mut self, index: usize, received: &Received, now: u64) {
         self.schedule.block(TaskId(index as u16), now);
         let slot = &mut self.slots[index];
+        slot.faulted = true;
         slot.mail = Some(Event::Fault {
             app: slot.id(index),
             label: received.info.label(),

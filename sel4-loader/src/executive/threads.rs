@@ -58,6 +58,8 @@ pub struct Slot {
     /// It is there.
     pub saved: bool,
     pub thread: Thread,
+    /// It is stopped at a fault.
+    pub faulted: bool,
     pub wait: Wait,
     /// Counts calls, so that an answer finds its own.
     pub call: u32,
@@ -90,6 +92,7 @@ impl Slot {
         reply: 0,
         saved: false,
         thread: Thread::Blocked,
+        faulted: false,
         wait: Wait::Other,
         call: 0,
         registers: sys::seL4_UserContext {
@@ -143,6 +146,7 @@ impl Slot {
     /// The thread begins anew when it runs next; what it called before is forgotten.
     pub fn begin(&mut self) {
         self.thread = Thread::Fresh;
+        self.faulted = false;
         self.wait = Wait::Other;
         self.call = self.call.wrapping_add(1);
         // The kernel deletes the capability when the thread is restarted.
