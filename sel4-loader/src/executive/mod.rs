@@ -9,7 +9,8 @@
 //!
 //! | module | decides |
 //! |---|---|
-//! | [`control`] | what the manager may ask, and what it is told |
+//! | [`begin`] | how its thread begins |
+//! | [`control`], [`obey`] | what the manager may ask and is told, and what is done then |
 //! | [`services`] | which calls of apps are answered at once, and what becomes of the rest |
 //! | [`threads`] | suspending, resuming, entering: what the kernel is told |
 //! | [`lines`] | interrupts of apps' devices |
@@ -17,10 +18,11 @@
 //! | [`ring`] | what apps have written |
 
 mod alarm;
-#[allow(dead_code, reason = "what the manager does not ask yet")]
+mod begin;
 pub mod control;
 mod interrupts;
 mod lines;
+mod obey;
 mod ring;
 mod services;
 mod threads;
@@ -75,19 +77,8 @@ pub struct State {
     serial: bool,
     /// Interrupts of apps' devices.
     lines: [Line; LINES],
-    /// Times of the executive itself.
-    sections: Sections,
     /// From an interrupt to here, in nanoseconds, at least.
     entry_ns: u64,
-}
-
-/// How long the executive had the processor at a time, in nanoseconds, without what the kernel
-/// takes to come here and to leave.
-#[derive(Clone, Copy, Default, Debug)]
-pub struct Sections {
-    pub count: u64,
-    pub sum_ns: u64,
-    pub max_ns: u64,
 }
 
 impl State {
@@ -98,7 +89,7 @@ impl State {
             let begin = self.clock.now();
             let caller = self.take(&received, begin);
             self.advance(begin);
-            received = self.leave(caller, begin);
+            received = self.leave(caller);
         }
     }
 
@@ -159,7 +150,7 @@ impl State {
     }
 
     /// Lets run who is to run, and waits for the next message.
-    fn leave(&mut self, caller: Caller, begin: u64) -> Received {
+    fn leave(&mut self, caller: Caller) -> Received {
         if matches!(caller, Caller::App(_)) {
             // A call costs its caller.
             let now = self.clock.now();
@@ -171,10 +162,6 @@ impl State {
             let now = self.clock.now();
             let decision = self.schedule.decide(now);
             if self.alarm.set(decision.alarm, &self.clock) {
-                let section = now - begin;
-                self.sections.count += 1;
-                self.sections.sum_ns += section;
-                self.sections.max_ns = self.sections.max_ns.max(section);
                 break answer;
             }
             // The moment has come meanwhile.

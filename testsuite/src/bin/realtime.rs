@@ -129,7 +129,12 @@ fn beside_hostile(table: &mut Table, apps: &[AppSpec], scratch: &Path, seconds: 
     for name in HOSTILE {
         let module = if name == "block" { "flood" } else { name };
         let sample = realtime::sample(module, name, scratch)?;
-        all.push(realtime::with_times(&sample, 50_000, 100)?);
+        // The recursion needs a while until its stack is full.
+        let (period_us, budget_us) = match name {
+            "recurse" => (100_000, 700),
+            _ => (50_000, 100),
+        };
+        all.push(realtime::with_times(&sample, period_us, budget_us)?);
     }
     let run = realtime::run(&all, Policy::FixedPriority, Duration::from_secs(seconds))?;
     println!("the same beside {} hostile apps", HOSTILE.len());
