@@ -4,16 +4,14 @@
 //! afterwards. Says what loading takes.
 
 use crate::Loader;
-use crate::app::{self, AppError, Borrowed, Running, Times};
-use crate::executive::AppId;
-use crate::memory::{Account, Free};
+use crate::app::{self, AppError, Running, Taken, Times};
+use crate::memory::Free;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt::Arguments;
 use sel4_boot::bundle::{App, Bundle};
 use sel4_boot::frame::{Kind, NO_APP};
 use wasm_aot_contract::Contract;
-use wasm_aot_schedule::Parameters;
 
 /// Apps in all, and at once.
 const ROUNDS: u64 = 10_000;
@@ -27,13 +25,6 @@ const RUN_NS: u64 = 200_000;
 struct Loaded {
     running: Running<'static>,
     taken: Taken,
-}
-
-/// What it has.
-struct Taken {
-    id: AppId,
-    memory: Account,
-    borrowed: Borrowed,
 }
 
 /// What loading the entries of the bundle took, each counted for itself.
@@ -143,27 +134,12 @@ fn load(
 ) -> Result<Box<Loaded>, AppError<'static>> {
     let app = apps.get(index).ok_or(AppError::Full)?;
     let begun = loader.clock.now();
-    let limit = match app.memory_limit {
-        0 => u64::MAX,
-        limit => limit,
-    };
-    let lacking = |error| AppError::Memory("its account", error);
-    let memory = loader.memory.begin(limit).map_err(lacking)?;
-    let id = loader.control.add(Parameters::BACKGROUND, true);
-    let id = id.ok_or(AppError::TooMany)?;
-    let mut borrowed = Borrowed::default();
     let contract = Contract::default();
-    let numbers = (index as u16, id);
-    let made = app::compose(loader, app, numbers, memory, &contract, &mut borrowed);
-    let taken = Taken {
-        id,
-        memory,
-        borrowed,
-    };
-    let running = match made {
+    let taken = Taken::new(loader, app, &contract, true)?;
+    let running = match app::compose(loader, app, index as u16, taken, &contract) {
         Ok(running) => running,
         Err(error) => {
-            let _ = give_back(loader, taken);
+            let _ = taken.give_back(loader);
             return Err(error);
         }
     };
@@ -175,7 +151,7 @@ fn load(
     }
     let sum = &mut sums[index];
     sum.add(running.times());
-    let account = loader.control.account(id);
+    let account = loader.control.account(taken.id);
     if let Some(first) = account.map(|a| a.first_run_ns).filter(|&ns| ns > begun) {
         sum.first += 1;
         sum.first_ns += first - begun;
@@ -187,20 +163,10 @@ fn load(
 /// Unloads an app; gives how many of its slots were still occupied.
 fn end(loader: &mut Loader, loaded: Loaded, sum: &mut Sum) -> Result<u64, AppError<'static>> {
     let begun = loader.clock.now();
-    let left = give_back(loader, loaded.taken)?;
+    let left = loaded.taken.give_back(loader);
+    let left = left.map_err(|error| AppError::Memory("its end", error))?;
     sum.end_ns += loader.clock.now().saturating_sub(begun);
     Ok(left)
-}
-
-fn give_back(loader: &mut Loader, taken: Taken) -> Result<u64, AppError<'static>> {
-    let lacking = |error| AppError::Memory("its end", error);
-    loader.peek.get_mut().close();
-    loader.control.remove(taken.id);
-    taken
-        .borrowed
-        .give_back()
-        .map_err(|error| lacking(error.into()))?;
-    loader.memory.end(taken.memory).map_err(lacking)
 }
 
 impl Sum {

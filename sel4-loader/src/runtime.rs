@@ -33,12 +33,6 @@ pub struct Runtime {
     header: Header,
 }
 
-/// Slots of copies of shared frames, to be deleted when the app ends.
-pub struct Copies {
-    pub first: u64,
-    pub count: u64,
-}
-
 impl Runtime {
     /// Reads the program and fills the frames that apps share. The message says what is wrong
     /// with the program, which is a defect of the build.
@@ -143,23 +137,12 @@ impl Runtime {
         })
     }
 
-    /// Slots for the copies of the shared frames that an app needs.
-    pub fn copies(&self, memory: &mut Memory, owner: Owner) -> Result<Copies, MemoryError> {
+    /// Maps the runtime into an app's address space. Frames that all apps share are copied into slots
+    /// of the app's, which are emptied when it ends.
+    pub fn map(&self, memory: &mut Memory, owner: Owner, vspace: u64) -> Result<(), MemoryError> {
         let shared = self.segments.iter().flatten();
         let count = shared.filter(|s| s.shared.is_some()).map(|s| s.pages).sum();
-        let first = memory.slots(owner, count)?;
-        Ok(Copies { first, count })
-    }
-
-    /// Maps the runtime into an app's address space. Where that fails, some of the copies exist.
-    pub fn map(
-        &self,
-        memory: &mut Memory,
-        owner: Owner,
-        vspace: u64,
-        copies: &Copies,
-    ) -> Result<(), MemoryError> {
-        let mut next = copies.first;
+        let mut next = memory.slots(owner, count)?;
         for segment in self.segments.iter().flatten() {
             let Some(frames) = segment.shared else {
                 let frames = filled(memory, owner, segment.bytes, segment.pages)?;
@@ -177,14 +160,6 @@ impl Runtime {
             }
         }
         Ok(())
-    }
-}
-
-impl Copies {
-    /// Deletes the copies. Those that were never made are empty slots, which delete as well.
-    pub fn delete(&self) -> Result<(), sel4::Error> {
-        (self.first..self.first + self.count)
-            .try_for_each(|slot| sys::seL4_CNode_Delete(ROOT, slot, DEPTH))
     }
 }
 

@@ -6,17 +6,17 @@
 //! promises. Apps without one run in idle time, one after the other, in the order of the bundle.
 
 use crate::Loader;
-use crate::app::{self, AppError, Borrowed, End, OUTPUT_ROUND, Running};
+use crate::app::{self, AppError, End, OUTPUT_ROUND, Running, Taken};
 use crate::calibrate;
 use crate::executive::control::Why;
 use crate::executive::{AppId, Event};
-use crate::memory::{Account as Memory, Free};
+use crate::memory::Free;
 use alloc::vec::Vec;
 use sel4_boot::bundle::{App, Bundle, app_flags};
 use sel4_boot::frame::{Kind, NO_APP};
 use wasm_aot_contract::{Contract, ContractError};
+use wasm_aot_schedule::Reaction;
 use wasm_aot_schedule::report::{Report, Supervision};
-use wasm_aot_schedule::{Parameters, Reaction};
 use wasm_aot_trap::EXIT_STATUS;
 
 /// Exit code of an app that could not be run.
@@ -46,13 +46,6 @@ struct Managed {
     taken: Taken,
     /// Whom it replaces when it has begun.
     replaces: Option<AppId>,
-}
-
-/// What is to be given back when an app ends.
-struct Taken {
-    id: AppId,
-    memory: Memory,
-    borrowed: Borrowed,
 }
 
 /// An entry of the bundle, and what is known of it whether the app is there or not.
@@ -221,38 +214,21 @@ impl System {
             self.admit(loader, spec.name, &contract)?;
         }
         let drops = !is_batch && contract.output == wasm_aot_contract::Output::Drop;
-        let limit = [spec.memory_limit, contract.memory_max_bytes];
-        let limit = limit.into_iter().filter(|&bytes| bytes > 0).min();
-        let memory = loader.memory.begin(limit.unwrap_or(u64::MAX));
-        let memory = memory.map_err(|error| AppError::Memory("its account", error))?;
-        let Some(id) = loader.control.add(Parameters::of(&contract), drops) else {
-            // Nothing was taken: there is nothing to go wrong.
-            let _ = loader.memory.end(memory);
-            return Err(AppError::TooMany);
-        };
+        let taken = Taken::new(loader, spec, &contract, drops)?;
         if is_batch {
             let given = spec.flags & app_flags::INPUT != 0;
             loader.input.begin(given.then_some(spec.input));
         }
-        let mut borrowed = Borrowed::default();
-        let numbers = (index as u16, id);
-        let made = app::compose(loader, spec, numbers, memory, &contract, &mut borrowed);
-        let taken = Taken {
-            id,
-            memory,
-            borrowed,
-        };
-        match made {
+        match app::compose(loader, spec, index as u16, taken, &contract) {
             Ok(mut running) => {
                 running.is_batch = is_batch;
-                let managed = Managed {
+                Ok(Managed {
                     running,
                     phase: Phase::Begun,
                     contract,
                     taken,
                     replaces: None,
-                };
-                Ok(managed)
+                })
             }
             Err(error) => {
                 self.take_back(loader, index, taken);
@@ -472,27 +448,23 @@ impl System {
 
     /// Takes everything back that an app had.
     fn take_back(&mut self, loader: &mut Loader, index: usize, taken: Taken) {
-        loader.peek.get_mut().close();
-        loader.control.remove(taken.id);
-        loader.grants.release(taken.id);
-        let returned = taken.borrowed.give_back();
         if let Some(usage) = loader.memory.usage(taken.memory) {
             let (name, bytes) = (self.entries[index].spec.name, usage.high_water);
             let text = format_args!("sel4-loader: {name}: at most {bytes} bytes");
             loader.output.text(Kind::Log, index as u16, text);
         }
-        let left = loader.memory.end(taken.memory);
+        let left = taken.give_back(loader);
         let after = loader.memory.free();
         let (name, number) = (self.entries[index].spec.name, index as u16);
         let output = loader.output;
         let alone = self.apps.is_empty();
-        match (returned, left) {
-            (Ok(()), Ok(0)) if !alone => {}
-            (Ok(()), Ok(0)) if self.free == Some(after) => {
+        match left {
+            Ok(0) if !alone => {}
+            Ok(0) if self.free == Some(after) => {
                 let text = format_args!("sel4-loader: {name}: {after}, as before");
                 output.text(Kind::Log, number, text);
             }
-            (Ok(()), Ok(occupied)) => {
+            Ok(occupied) => {
                 self.leaks += 1;
                 let text = format_args!(
                     "sel4-loader: {name}: defect: {after}, which is not as before; {occupied} \
@@ -500,12 +472,7 @@ impl System {
                 );
                 output.text(Kind::Log, number, text);
             }
-            (Err(error), _) => {
-                self.leaks += 1;
-                let text = format_args!("sel4-loader: {name}: defect: {error}");
-                output.text(Kind::Log, number, text);
-            }
-            (_, Err(error)) => {
+            Err(error) => {
                 self.leaks += 1;
                 let text = format_args!("sel4-loader: {name}: defect: {error}");
                 output.text(Kind::Log, number, text);

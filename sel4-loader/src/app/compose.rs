@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! Makes an app out of a bundle's entry: address space, objects, capabilities, thread. In the
-//! order of the steps here; a failed step leaves everything to be revoked. Nothing runs yet.
+//! order of the steps here; a failed step leaves everything to be taken back ([`super::Taken`]).
+//! Nothing runs yet.
 
 use super::devices::Devices;
 use super::instances::Space;
 use super::times::between;
-use super::{AppError, Borrowed, Running, Stack, lacking, serve};
+use super::{AppError, Running, Stack, Taken, lacking, serve};
 use crate::executive::AppId;
 use crate::executive::control::{APP_PRIORITY, FAULT_MARK, SERVICE_MARK, app_badge};
-use crate::memory::{Account, DEPTH, Memory, MemoryError, Object as Kernel, Owner, ROOT};
-use crate::runtime::Copies;
+use crate::memory::{DEPTH, Memory, MemoryError, Object as Kernel, Owner, ROOT};
 use crate::vspace::{self, Access, PAGE};
 use crate::{Loader, cpu, heap, window};
 use alloc::vec::Vec;
@@ -28,18 +28,23 @@ const DEFAULT_STACK: u64 = 1 << 20;
 /// Bytes of the stack that the app's runtime takes before it calls anything of its objects.
 const RUNTIME_STACK: u64 = 8 << 10;
 
-/// Makes the app, which the executive knows as `id`.
+/// Makes an app, entry `index` of the bundle, with what was taken for it.
 pub fn compose<'a>(
     loader: &mut Loader,
     app: &App<'a>,
-    (index, id): (u16, AppId),
-    account: Account,
+    index: u16,
+    taken: Taken,
     contract: &Contract<'a>,
-    borrowed: &mut Borrowed,
 ) -> Result<Running<'a>, AppError<'a>> {
     let clock = loader.clock;
     let begun = clock.now();
-    let stack_size = stack_bytes(app, contract)?;
+    let Taken {
+        id,
+        memory: account,
+    } = taken;
+    let objects = parse(app)?;
+    let parsed = clock.now();
+    let stack_size = stack_bytes(app, contract, &objects)?;
     let (memory, owner) = (&mut loader.memory, Owner::App(account));
     let vspace = memory
         .object(owner, Kernel::VSpace)
@@ -49,21 +54,17 @@ pub fn compose<'a>(
         })
         .map_err(lacking("its address space"))?;
     let runtime = &loader.runtime;
-    let copies = runtime
-        .copies(memory, owner)
-        .map_err(lacking("the app runtime"))?;
-    // Noted before the first is made: whatever fails from here on, they are deleted.
-    let copies = borrowed.copies.insert(copies);
     runtime
-        .map(memory, owner, vspace, copies)
+        .map(memory, owner, vspace)
         .map_err(lacking("the app runtime"))?;
 
     let trapping = app.flags & app_flags::UNKNOWN_IMPORTS_TRAP != 0;
     let lazy = contract.mapping == Mapping::Lazy;
     let mut space = Space::new(account, vspace, stack_size, (trapping, lazy));
-    space.times.space_ns = between(begun..clock.now());
-    for module in app.modules() {
-        let index = space.load(&mut loader.tools(), module.object)?;
+    space.times.parse_ns = between(begun..parsed);
+    space.times.space_ns = between(parsed..clock.now());
+    for (module, object) in app.modules().zip(objects) {
+        let index = space.load(&mut loader.tools(), object)?;
         space.register(index, module.name)?;
     }
     let loaded = clock.now();
@@ -78,10 +79,10 @@ pub fn compose<'a>(
         true => 0,
         false => space.files(loader.memory.budget(account))?,
     };
-    archive(loader, owner, vspace, app.archive, borrowed)?;
+    archive(loader, owner, vspace, app.archive)?;
     check_contract(&space, contract)?;
     let ids = (owner, vspace, id);
-    let devices = Devices::new(loader, ids, contract.devices, borrowed)?;
+    let devices = Devices::new(loader, ids, contract.devices)?;
     let periodic = contract.class == Class::Periodic;
     let job = match periodic {
         true => job(loader, &space, app, contract.entry)?,
@@ -111,19 +112,28 @@ pub fn compose<'a>(
     })
 }
 
+/// The objects of the app's modules.
+fn parse<'a>(app: &App<'a>) -> Result<Vec<Object<'a>>, AppError<'a>> {
+    let mut objects = Vec::new();
+    for module in app.modules() {
+        heap::push(&mut objects, Object::parse(module.object)?)?;
+    }
+    Ok(objects)
+}
+
 /// Bytes of the stack: of an app without a contract what the bundle says; otherwise what its contract
 /// says, or what its objects need.
-fn stack_bytes<'a>(app: &App<'a>, contract: &Contract<'_>) -> Result<u64, AppError<'a>> {
+fn stack_bytes<'a>(
+    app: &App<'a>,
+    contract: &Contract<'_>,
+    objects: &[Object<'a>],
+) -> Result<u64, AppError<'a>> {
     let bytes = match (contract.class, contract.stack_bytes) {
         (Class::Background, 0) => match app.stack_size {
             0 => DEFAULT_STACK,
             bytes => bytes,
         },
         (_, 0) => {
-            let mut objects = Vec::new();
-            for module in app.modules() {
-                heap::push(&mut objects, Object::parse(module.object)?)?;
-            }
             let called = ["_initialize", app.invoke, contract.entry];
             let bound = program_bound(objects.iter(), &called).map_err(AppError::Stack)?;
             bound + RUNTIME_STACK
@@ -194,7 +204,6 @@ fn archive<'a>(
     owner: Owner,
     vspace: u64,
     archive: &[u8],
-    borrowed: &mut Borrowed,
 ) -> Result<(), AppError<'a>> {
     if archive.is_empty() {
         return Ok(());
@@ -206,11 +215,6 @@ fn archive<'a>(
     ))?;
     let memory = &mut loader.memory;
     let slots = memory.slots(owner, count).map_err(lacking(what))?;
-    // Noted before the first is made: whatever fails from here on, they are deleted.
-    borrowed.archive = Some(Copies {
-        first: slots,
-        count,
-    });
     for number in 0..count {
         let (slot, frame) = (slots + number, first + number);
         let at = space::ARCHIVE + number * PAGE;

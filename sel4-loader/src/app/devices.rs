@@ -4,12 +4,11 @@
 //! Registers in memory are mapped into the app's address space, without a cache; for I/O ports it
 //! gets a capability for just these. Either way an access is the app's own, in its own time.
 
-use super::{AppError, Borrowed, lacking};
+use super::{AppError, lacking};
 use crate::Loader;
 use crate::executive::AppId;
 use crate::heap;
 use crate::memory::{DEPTH, Memory, MemoryError, Owner, ROOT};
-use crate::runtime::Copies;
 use crate::vspace::{self, Access, PAGE};
 use alloc::vec::Vec;
 use sel4::{rights, sys};
@@ -31,7 +30,6 @@ impl<'a> Devices<'a> {
         loader: &mut Loader,
         (owner, vspace, id): (Owner, u64, AppId),
         names: Names<'a>,
-        borrowed: &mut Borrowed,
     ) -> Result<Self, AppError<'a>> {
         let what = "its devices";
         let mut list = Vec::new();
@@ -50,9 +48,6 @@ impl<'a> Devices<'a> {
                     let memory = &mut loader.memory;
                     let copies = memory.slots(owner, held.frames.len() as u64);
                     let first = copies.map_err(lacking(what))?;
-                    let count = held.frames.len() as u64;
-                    // Noted before the first is made: whatever fails, they are deleted.
-                    heap::push(&mut borrowed.devices, Copies { first, count })?;
                     let frames = (held.frames.as_slice(), first, read_only);
                     map(memory, owner, vspace, frames, next).map_err(lacking(what))?;
                     let start = next;

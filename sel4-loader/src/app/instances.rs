@@ -260,10 +260,13 @@ impl<'a> Space<'a> {
     }
 
     /// Loads an object and links it with what is there; gives the index of the instance.
-    pub fn load(&mut self, tools: &mut Tools<'_>, bytes: &'a [u8]) -> Result<usize, AppError<'a>> {
+    pub fn load(
+        &mut self,
+        tools: &mut Tools<'_>,
+        object: Object<'a>,
+    ) -> Result<usize, AppError<'a>> {
         let clock = tools.clock;
         let begun = clock.now();
-        let object = Object::parse(bytes)?;
         check_cpu(object.meta(), &cpu::has).map_err(|error| match error {
             LoadError::Cpu { feature } if cpu::kernel_lacks(feature) => AppError::Vector(feature),
             other => other.into(),

@@ -5,6 +5,7 @@
 //! | module | decides |
 //! |---|---|
 //! | [`compose`] | its address space, its capabilities, its thread |
+//! | [`taken`] | what it has before it is made, and gives back |
 //! | [`devices`] | the devices that it gets |
 //! | [`instances`] | which objects are loaded, and how they are linked with each other |
 //! | [`plan`] | where memories and tables are, and how large they may become |
@@ -21,6 +22,7 @@ mod instances;
 mod plan;
 mod script;
 mod serve;
+mod taken;
 mod thunks;
 mod times;
 
@@ -28,6 +30,7 @@ pub use compose::compose;
 pub use fault::report;
 pub use instances::Tools;
 pub use serve::{End, OUTPUT_ROUND};
+pub use taken::Taken;
 pub use times::Times;
 
 use crate::Loader;
@@ -36,9 +39,7 @@ use crate::executive::control::Purpose;
 use crate::grants::Denied;
 use crate::heap::Full;
 use crate::memory::MemoryError;
-use crate::runtime::Copies;
 use crate::vspace::PAGE;
-use alloc::vec::Vec;
 use core::fmt;
 use instances::Space;
 use sel4::sys;
@@ -174,22 +175,6 @@ fn lacking<'a>(what: &'static str) -> impl Fn(MemoryError) -> AppError<'a> {
 struct Stack {
     bottom: u64,
     first_frame: u64,
-}
-
-/// What must be given back by hand when an app ends; the rest is revoked.
-#[derive(Default)]
-pub struct Borrowed {
-    copies: Option<Copies>,
-    archive: Option<Copies>,
-    devices: Vec<Copies>,
-}
-
-impl Borrowed {
-    /// Gives it back.
-    pub fn give_back(self) -> Result<(), sel4::Error> {
-        let mut lists = self.copies.iter().chain(&self.archive).chain(&self.devices);
-        lists.try_for_each(Copies::delete)
-    }
 }
 
 /// Why an app cannot be run.

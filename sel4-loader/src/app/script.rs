@@ -17,8 +17,8 @@ use core::fmt;
 use core::ops::Range;
 use sel4_boot::bundle::App;
 use sel4_boot::space;
-use wasm_aot_loader::LoadError;
 use wasm_aot_loader::trap::TrapReport;
+use wasm_aot_loader::{LoadError, Object};
 use wasm_aot_object::descriptor::{TYPE_KIND_OFFSET, object_kind};
 use wasm_aot_object::meta::Kind;
 use wasm_aot_object::signature::Signature;
@@ -207,6 +207,7 @@ impl<'a> World<'a> for ScriptWorld<'_, 'a> {
     fn instantiate(&mut self, instance: u32, module: u32) -> StepResult<'a, ()> {
         let object = self.modules.get(module as usize).copied().flatten();
         let object = object.ok_or(refused("the module was never defined"))?;
+        let object = Object::parse(object).map_err(|error| stopped(error.into()))?;
         let mut tools = self.loader.tools();
         let index = self.running.space.load(&mut tools, object);
         let index = index.map_err(stopped)?;
