@@ -12,10 +12,9 @@
 
 use crate::Loader;
 use crate::executive::control::{APP_PRIORITY, Purpose, SERVICE_MARK, app_badge};
-use crate::executive::{AppId, Event, RINGS};
+use crate::executive::{AppId, Event, ticks};
 use crate::memory::{Account, DEPTH, MemoryError, Object, Owner, ROOT};
 use crate::vspace::{self, Access, OWN, PAGE};
-use core::arch::x86_64::_rdtsc;
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use sel4::message::MessageInfo;
@@ -23,7 +22,7 @@ use sel4::{badge, message, rights, sys, syscall};
 use sel4_boot::frame::{Kind, NO_APP};
 use sel4_boot::service::{Service, WRITE_MAX};
 use wasm_aot_schedule::admission::Overheads;
-use wasm_aot_schedule::{Class, Parameters, Reaction};
+use wasm_aot_schedule::{Class, Parameters};
 
 /// What is not counted at first: caches are cold, and an emulator translates what it has not seen.
 const WARM_UP: u64 = 8;
@@ -59,11 +58,6 @@ static JOB: AtomicU64 = AtomicU64::new(0);
 static CALL: AtomicU64 = AtomicU64::new(0);
 static COUNTS: AtomicU64 = AtomicU64::new(0);
 static GAPS: AtomicU64 = AtomicU64::new(0);
-
-fn ticks() -> u64 {
-    // SAFETY: reading the counter has no effect on memory, and the kernel leaves it enabled.
-    unsafe { _rdtsc() }
-}
 
 /// Says that it is done; goes on at its beginning.
 fn returned(endpoint: u64) -> ! {
@@ -130,7 +124,6 @@ extern "C" fn job(endpoint: u64) -> ! {
 struct Probe {
     id: AppId,
     tcb: u64,
-    endpoint: u64,
     registers: sys::seL4_UserContext,
 }
 
@@ -160,28 +153,17 @@ fn probe(
         rdi: endpoint,
         ..sys::seL4_UserContext::default()
     };
-    Ok(Probe {
-        id,
-        tcb,
-        endpoint,
-        registers,
-    })
+    Ok(Probe { id, tcb, registers })
 }
 
 /// Measures, and notes what comes of it.
 pub fn measure(loader: &mut Loader) {
     let urgent = Parameters {
-        class: Class::Server,
         priority: 255,
         period: 1_000 * PERIOD_NS,
-        deadline: PERIOD_NS,
-        budget: PERIOD_NS,
+        deadline: 1_000 * PERIOD_NS,
+        budget: 500 * PERIOD_NS,
         ..Parameters::SUPERVISOR
-    };
-    let urgent = Parameters {
-        deadline: urgent.period,
-        budget: urgent.period / 2,
-        ..urgent
     };
     let measured = with_probes(loader, Parameters::BACKGROUND, look)
         .and_then(|()| with_probes(loader, urgent, look_and_call));
@@ -224,24 +206,15 @@ fn with_probes(
         period: PERIOD_NS,
         deadline: PERIOD_NS,
         budget: PERIOD_NS / 2,
-        on_miss: Reaction::Log,
-        on_overrun: Reaction::Log,
-        slack: false,
+        ..Parameters::BACKGROUND
     };
     let ids = [looking, periodic].map(|parameters| loader.control.add(parameters, true));
     let run = run(loader, account, ids, entry);
     for id in ids.into_iter().flatten() {
         loader.control.remove(id);
-        RINGS[usize::from(id.index)].clear();
-    }
-    // What was made of the endpoint goes by hand.
-    if let Ok(probes) = &run {
-        for probe in probes {
-            sys::seL4_CNode_Delete(ROOT, probe.endpoint, DEPTH)?;
-        }
     }
     loader.memory.end(account)?;
-    run.map(|_| ())
+    run
 }
 
 fn run(
@@ -249,7 +222,7 @@ fn run(
     account: Account,
     ids: [Option<AppId>; 2],
     entry: extern "C" fn(u64) -> !,
-) -> Result<[Probe; 2], MemoryError> {
+) -> Result<(), MemoryError> {
     let [Some(looking), Some(periodic)] = ids else {
         return Err(MemoryError::Full);
     };
@@ -272,5 +245,5 @@ fn run(
             _ => {}
         }
     }
-    Ok([looking, periodic])
+    Ok(())
 }

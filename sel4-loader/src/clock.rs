@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //! The time at which the root task started: the time stamp counter, and the battery-backed clock.
 
+use crate::executive::ticks;
 use crate::serial::{in8, out8};
-use core::arch::x86_64::_rdtsc;
 use sel4::bootinfo::BootInfo;
 
 /// A moment, by both clocks.
@@ -92,11 +92,9 @@ fn epoch_seconds() -> Option<u64> {
 /// Reads both clocks.
 pub fn start(info: &BootInfo) -> Start {
     let epoch_ns = epoch_seconds().unwrap_or(0) * 1_000_000_000;
-    // SAFETY: reading the counter has no effect on memory, and the kernel leaves it enabled.
-    let tsc = unsafe { _rdtsc() };
     Start {
         tsc_hz: { info.arch_info } * 1_000_000,
-        tsc,
+        tsc: ticks(),
         epoch_ns,
     }
 }

@@ -20,8 +20,8 @@
 //! | [`app`] | making, serving and taking apart one app |
 //! | [`churn`] | loading and unloading apps for a test of that |
 //!
-//! `unsafe` is in [`start`], [`heap`], [`window`], [`clock`] and the executive's `alarm`, `begin`,
-//! `control` and `time`.
+//! `unsafe` is in [`start`], [`heap`], [`window`], [`calibrate`] and the executive's `alarm`,
+//! `begin`, `control` and `time`.
 
 #![no_std]
 #![no_main]

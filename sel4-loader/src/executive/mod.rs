@@ -31,7 +31,7 @@ mod time;
 pub use control::{AppId, Control, Event};
 pub use interrupts::{Interrupt, LINES, Trigger};
 pub use ring::Ring;
-pub use time::Clock;
+pub use time::{Clock, ticks};
 
 use alarm::Alarm;
 use control::{EXCHANGE, MANAGER_BADGE};
@@ -127,10 +127,11 @@ impl State {
         let badge = received.badge;
         if badge & SIGNALS != 0 {
             // The kernel's part of an interrupt is not the app's time. Of an alarm it is known when it
-            // came; the quickest of these tells how long others have taken.
+            // came (unless it was set anew meanwhile); the quickest of these tells how long others have
+            // taken.
             let mut came = now.saturating_sub(self.entry_ns);
             if badge & signal(TIMER) != 0
-                && let Some(moment) = self.alarm.fired()
+                && let Some(moment) = self.alarm.fired().filter(|&moment| moment <= now)
             {
                 self.entry_ns = self.entry_ns.min(now.saturating_sub(moment));
                 came = moment;

@@ -40,24 +40,27 @@ impl Ring {
 
     /// Nothing is in it.
     pub fn is_empty(&self) -> bool {
-        self.put.load(Ordering::Acquire) == self.taken.load(Ordering::Relaxed)
+        self.used() == 0
+    }
+
+    /// Words that are in it.
+    fn used(&self) -> usize {
+        let taken = self.taken.load(Ordering::Acquire);
+        self.put.load(Ordering::Acquire).wrapping_sub(taken) as usize
     }
 
     /// At least half of it is free.
     pub fn has_room(&self) -> bool {
-        let used = self.put.load(Ordering::Relaxed) - self.taken.load(Ordering::Relaxed);
-        used as usize <= WORDS / 2
+        self.used() <= WORDS / 2
     }
 
     /// Puts an entry in, whose words are in two pieces; says whether there was room.
     pub fn put(&self, stream: u64, bytes: usize, first: &[u64], words: &[u64]) -> bool {
-        let put = self.put.load(Ordering::Relaxed);
-        let used = put.wrapping_sub(self.taken.load(Ordering::Acquire)) as usize;
-        if WORDS - used < first.len() + words.len() + 1 {
+        if WORDS - self.used() < first.len() + words.len() + 1 {
             return false;
         }
         let head = stream << 32 | bytes as u64;
-        let mut at = put;
+        let mut at = self.put.load(Ordering::Relaxed);
         for piece in [&[head], first, words] {
             for word in piece {
                 self.words[(at & MASK) as usize].store(*word, Ordering::Relaxed);
@@ -70,11 +73,10 @@ impl Ring {
 
     /// Takes an entry out: its stream, and its bytes into `to`, as many as fit.
     pub fn take(&self, to: &mut [u8]) -> Option<(u64, usize)> {
-        let put = self.put.load(Ordering::Acquire);
-        let taken = self.taken.load(Ordering::Relaxed);
-        if put == taken {
+        if self.used() == 0 {
             return None;
         }
+        let taken = self.taken.load(Ordering::Relaxed);
         let word = |at: u32| self.words[(at & MASK) as usize].load(Ordering::Relaxed);
         let head = word(taken);
         let bytes = (head & 0xffff_ffff) as usize;

@@ -7,6 +7,7 @@ use super::{Reaction, State};
 use crate::memory::{DEPTH, ROOT};
 use sel4::sys;
 use sel4::syscall::{self, Received};
+use sel4_boot::service::Status;
 use wasm_aot_schedule::Notice;
 
 /// Registers that a thread begins with, in the kernel's order: those up to RDI.
@@ -167,7 +168,7 @@ pub fn noticed(slots: &mut [Slot], notice: Notice) -> u64 {
             let slot = &mut slots[usize::from(task.0)];
             if slot.used {
                 // Nothing to read has come; time has passed.
-                slot.answer(&[0, 0]);
+                slot.answer(&[Status::Done as u64, 0]);
                 return 0;
             }
             // The manager.
@@ -210,7 +211,7 @@ impl State {
                 Thread::Answer(count) if next == Some(index) && !slot.saved => {
                     return Answered::App(index, count);
                 }
-                Thread::Answer(_) | Thread::Blocked if slot.awaits_answer() => {
+                _ if slot.awaits_answer() => {
                     let kept = sys::seL4_CNode_SaveCaller(ROOT, slot.reply, DEPTH);
                     slot.saved = kept.is_ok();
                 }
